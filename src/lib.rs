@@ -1,0 +1,3 @@
+//! Runs Amazon Transcribe jobs from Kubernetes: once, and encrypted as asked.
+
+pub mod api;

@@ -1,0 +1,3 @@
+//! The `transcribe-operator` binary.
+
+fn main() {}
