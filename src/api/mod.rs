@@ -1,1 +1,4 @@
-//! What users write.
+//! What users write, and what the operator writes back.
+
+pub mod conditions;
+pub mod status;

@@ -1,0 +1,124 @@
+//! Condition types and reasons: the words by which an object says how it is.
+//!
+//! Types follow kstatus (`Ready`, `Reconciling`, `Stalled`) and batch/v1 Job (`Complete`, `Failed`, `Suspended`);
+//! `Finished` is true at both ends, so that one `kubectl wait` suffices.
+
+/// The job completed. `True` only then; its reason says at any time how the job is.
+pub const READY: &str = "Ready";
+/// The operator is at work on the object, or waits for something that comes by itself. Absent otherwise (kstatus).
+pub const RECONCILING: &str = "Reconciling";
+/// Only somebody's action gets the object further; the message says which. Absent otherwise (kstatus).
+pub const STALLED: &str = "Stalled";
+/// AWS completed the job (batch/v1 Job).
+pub const COMPLETE: &str = "Complete";
+/// The job ended without a result and is not tried again (batch/v1 Job).
+pub const FAILED: &str = "Failed";
+/// Submission is held back by `spec.suspend` (batch/v1 Job).
+pub const SUSPENDED: &str = "Suspended";
+/// The job ended, with a result or without.
+pub const FINISHED: &str = "Finished";
+/// The effective encryption is settled and its key usable, as far as the operator can know.
+pub const ENCRYPTION_READY: &str = "EncryptionReady";
+
+macro_rules! reasons {
+    ($($(#[doc = $cause:literal])+ $name:ident => $cure:literal,)+) => {
+        /// A condition's reason. Each variant's text is what has happened; [`Reason::cure`] is what to do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[doc = $cause])+ $name,)+
+        }
+
+        impl Reason {
+            /// All reasons, in the order of their documentation.
+            pub const ALL: &[Reason] = &[$(Reason::$name,)+];
+
+            /// The CamelCase text in conditions and events.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Reason::$name => stringify!($name),)+ }
+            }
+
+            /// What has happened, for the reference documentation.
+            pub const fn cause(self) -> &'static str {
+                match self { $(Reason::$name => concat!($($cause),+),)+ }
+            }
+
+            /// What to do about it, for the reference documentation.
+            pub const fn cure(self) -> &'static str {
+                match self { $(Reason::$name => $cure,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The operator has seen the object and will submit it.
+    Accepted => "Nothing; it is submitted within seconds.",
+    /// `spec.suspend` holds the submission back.
+    Suspended => "Set `spec.suspend` to false to submit the job.",
+    /// `spec.suspend` was set after the submission; Amazon Transcribe cannot stop a job.
+    AlreadySubmitted => "Nothing; the running job is followed to its end.",
+    /// `spec.suspend` is false again.
+    Resumed => "Nothing.",
+    /// The account's request rate is used up; the job waits in the operator's queue.
+    WaitingForQuota => "Nothing; it is submitted as the account's quota allows.",
+    /// AWS throttled the request or all concurrent jobs are running.
+    Throttled => "Nothing; it is tried again with growing delays. Ask AWS for a higher quota if it lasts.",
+    /// This operator process may not act at the moment.
+    NotLeader => "Nothing; the process that leads acts.",
+    /// The clocks of the operator and of AWS differ by more than is safe, so nothing is submitted.
+    ClockSkew => "Set the clock of the operator's node (NTP).",
+    /// A Start was sent and its outcome is not known yet.
+    Submitting => "Nothing; AWS is asked, and the job is submitted again under the same name only if it has no such job.",
+    /// Amazon Transcribe has accepted the job and queued it.
+    Queued => "Nothing.",
+    /// Amazon Transcribe is working on the job.
+    InProgress => "Nothing.",
+    /// A submission whose outcome is unknown is being taken back, because it is no longer allowed.
+    Withdrawing => "Nothing; the message says until when a late request could still arrive.",
+    /// An attempt failed and another follows.
+    BackOff => "Nothing; `status.nextAttemptTime` says when the next attempt starts.",
+    /// AWS could not be asked.
+    AwsUnreachable => "Check the operator's network path and credentials to AWS; it is tried again by itself.",
+    /// The operator's credentials belong to another account or Region than the one that the job runs in.
+    IdentityChanged => "Give the operator back its credentials for the account and Region in `status.submission`.",
+    /// The record of the job was not found and is looked for again before the job is declared lost.
+    RecordMissing => "Nothing; it is looked for again at the time in the message.",
+    /// The job completed; `status.output` says where the transcript is.
+    Completed => "Nothing.",
+    /// Amazon Transcribe ended the job as FAILED; `status.failureReason` has its reason.
+    JobFailed => "Correct what the reason names and create a new object.",
+    /// The job was not submitted within `spec.startDeadlineSeconds`; nothing was billed.
+    StartDeadlineExceeded => "Create a new object, with a later deadline if need be.",
+    /// AWS acknowledged the job, but its record has vanished (records are kept for 90 days, and anybody with access can delete them).
+    RecordLost => "Look for the transcript at the output location; create a new object to run the job again.",
+    /// AWS has a job of this name that this object did not make. It is left alone.
+    NameConflict => "Create a new object; its job gets another name.",
+    /// The spec breaks a rule.
+    InvalidSpec => "Correct the field that the message names.",
+    /// A job needs an output bucket, and neither the spec nor the install names one.
+    OutputRequired => "Set `spec.outputBucketName`.",
+    /// The encryption key is given in a form that cannot be resolved to a key ARN here.
+    KeyNotResolvable => "Set `spec.encryption.kmsKeyId` to the ARN of a key (`arn:aws:kms:…:key/…`).",
+    /// The key is in another Region or partition than the job.
+    KeyRegionMismatch => "Use a key of the job's Region.",
+    /// No class admits this object.
+    NoClass => "Set `spec.transcriptionClassName` to a class that the message names.",
+    /// Amazon Transcribe refused the request.
+    Refused => "Correct what the message names; it is also tried again slowly, in case the cause was outside the spec.",
+    /// AWS denied access.
+    AccessDenied => "Grant the permission that the message names; it is tried again slowly.",
+    /// AWS keeps refusing this job with LimitExceededException while others are admitted: its media may be too long.
+    LimitOrInputTooLong => "Split the media if it is longer than 4 hours or larger than 2 GB; it is tried again slowly.",
+    /// The object is a copy or was restored from a backup: it carries another object's owner annotation.
+    Restored => "Remove the annotation `transcribe-operator.io/owner-uid` to submit it as a new job.",
+    /// The stored object cannot be read.
+    Unreadable => "Correct the object or delete it; the message names the place.",
+    /// The operator failed on this object by a fault of its own.
+    InternalError => "Report it with the operator's log; other objects are not affected.",
+    /// The object is being deleted and waits until its AWS record may be removed.
+    Deleting => "Nothing; the message says for what it waits and until when.",
+    /// No key is asked for: AWS encrypts the output with its own keys (SSE-S3).
+    ServiceManagedKey => "Set `spec.encryption.kmsKeyId` to use a key of your own.",
+    /// The key is settled: its ARN is in `status.encryption`.
+    KeyResolved => "Nothing.",
+}
