@@ -1,1 +1,5 @@
-//! Real parts for the tests.
+//! Real parts for the tests: a control plane, an AWS simulator, a fault proxy, operator processes and an oracle.
+
+pub mod control_plane;
+pub mod kubectl;
+pub mod process;

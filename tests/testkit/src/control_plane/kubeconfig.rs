@@ -1,0 +1,55 @@
+//! Ways in: kubeconfig files and client configurations.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::ControlPlane;
+
+impl ControlPlane {
+    /// The path of the administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.path("kubeconfig")
+    }
+
+    /// A kubeconfig with the administrator's token for a server other than the API server itself, such as a proxy in
+    /// front of it (`http://127.0.0.1:…`). The path is new each time.
+    pub fn kubeconfig_for(&self, server: &str) -> anyhow::Result<PathBuf> {
+        self.kubeconfig_with(server, &self.token)
+    }
+
+    /// A kubeconfig for `server` that carries this bearer token, for example one of
+    /// [`ControlPlane::service_account_token`].
+    pub fn kubeconfig_with(&self, server: &str, token: &str) -> anyhow::Result<PathBuf> {
+        let path = self.fresh_path("kubeconfig");
+        fs::write(&path, self.kubeconfig_text(server, token))?;
+        Ok(path)
+    }
+
+    /// The configuration of a client with every right, without kube's own retries: a test wants to see each answer.
+    pub fn config(&self) -> anyhow::Result<kube::Config> {
+        let mut config = kube::Config::new(self.url().parse()?);
+        config.root_cert = Some(vec![self.tls.authority_der()]);
+        config.auth_info.token = Some(self.token.clone().into());
+        config.default_retry = false;
+        Ok(config)
+    }
+
+    /// JSON is YAML, so every client reads it.
+    pub(super) fn kubeconfig_text(&self, server: &str, token: &str) -> String {
+        let mut cluster = json!({ "server": server });
+        if server.starts_with("https://") {
+            cluster["certificate-authority"] = json!(self.tls.file("ca.crt"));
+        }
+        json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{ "name": "test", "cluster": cluster }],
+            "users": [{ "name": "test", "user": { "token": token } }],
+            "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "test" } }],
+            "current-context": "test",
+        })
+        .to_string()
+    }
+}
