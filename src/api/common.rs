@@ -1,0 +1,142 @@
+//! What the kinds have in common.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::types::{
+    ClassName, ContextKey, ContextValue, DeletionPolicy, Int, KmsKeyRef, LanguageCode, List, Map, PiiEntityType,
+    RedactionOutput, RedactionType, ResourceName, S3Uri, TagKey, TagValue, UNBOUNDED,
+};
+
+/// How the operator runs a job; none of it is sent to AWS.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct JobControls {
+    /// The TranscriptionClass that says which AWS account, Region, buckets and keys the job uses. Without it the default
+    /// class applies. Immutable once the job is submitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcription_class_name: Option<ClassName>,
+    /// Holds back the submission. A job that is already submitted runs on: Amazon Transcribe cannot stop one.
+    #[serde(default)]
+    pub suspend: bool,
+    /// The job fails, and costs nothing, unless it is submitted within this time. Counted in seconds from the creation
+    /// of the object or from the last time it was resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_deadline_seconds: Option<Seconds>,
+    /// How often a job that Amazon Transcribe failed is run anew. Each attempt is a new job in AWS and is billed. Only
+    /// failures that may pass are repeated. A refused submission is not an attempt.
+    #[serde(default)]
+    pub backoff_limit: Int<0, 10>,
+    /// The object is deleted this many seconds after it is finished. Objects in Amazon S3 stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds_after_finished: Option<Seconds>,
+    /// What happens to the job's record in Amazon Transcribe when this object is deleted. Delete, unless the class says
+    /// otherwise. Objects in Amazon S3 are never deleted. Immutable once the job is submitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+/// A time span in whole seconds.
+pub type Seconds = Int<0, { i32::MAX }>;
+
+impl JobControls {
+    /// The controls that may change at any time. Everything else of a spec is immutable once the job is submitted.
+    pub const MUTABLE: &'static [&'static str] = &[
+        "suspend",
+        "startDeadlineSeconds",
+        "backoffLimit",
+        "ttlSecondsAfterFinished",
+    ];
+
+    /// Reads each control on its own from a spec that may be invalid: one that cannot be read has its default.
+    pub fn read(spec: &Value) -> Self {
+        fn member<T: Default + serde::de::DeserializeOwned>(spec: &Value, name: &str) -> T {
+            spec.get(name)
+                .and_then(|value| T::deserialize(value).ok())
+                .unwrap_or_default()
+        }
+        Self {
+            transcription_class_name: member(spec, "transcriptionClassName"),
+            suspend: member(spec, "suspend"),
+            start_deadline_seconds: member(spec, "startDeadlineSeconds"),
+            backoff_limit: member(spec, "backoffLimit"),
+            ttl_seconds_after_finished: member(spec, "ttlSecondsAfterFinished"),
+            deletion_policy: member(spec, "deletionPolicy"),
+        }
+    }
+}
+
+/// How Amazon S3 encrypts the output.
+///
+/// Without a key here the default key of the class applies; without that, Amazon S3 encrypts with keys that it manages
+/// (SSE-S3). `status.encryption` says what is in effect.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct Encryption {
+    /// The KMS key that encrypts the output (AWS: OutputEncryptionKMSKeyId): a key id, an alias name (alias/name), a key
+    /// ARN or an alias ARN. A bare id or alias means a key in the account and Region of the class; a key in another
+    /// account must be an ARN. It must be a customer managed, symmetric key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_id: Option<KmsKeyRef>,
+    /// The encryption context (AWS: KMSEncryptionContext): 1 to 10 pairs that are bound to the output and recorded with
+    /// each use of the key. Not secret: CloudTrail shows it in plain text. It needs a key, here or in the class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.all(k, self.exists_one(o, o.lowerAscii() == k.lowerAscii()))").message(
+        "keys must differ in more than upper and lower case: IAM matches kms:EncryptionContext:<key> without regard to it"
+    ))]
+    pub context: Option<EncryptionContext>,
+}
+
+/// An encryption context.
+pub type EncryptionContext = Map<ContextKey, ContextValue, 1, 10>;
+
+/// Tags of the AWS job. AWS takes 50, of which the operator needs four for itself.
+pub type Tags = Map<TagKey, TagValue, 0, 46>;
+
+/// The media to transcribe.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct Media {
+    /// The media file, as s3://bucket/key. The bucket must be in the Region of the class, which also says what may be
+    /// read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_file_uri: Option<S3Uri>,
+    /// A media file whose audio has been redacted. Only call analytics takes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redacted_media_file_uri: Option<S3Uri>,
+}
+
+/// What is redacted from the transcript.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct ContentRedaction {
+    /// The category of what is redacted: PII, personally identifiable information.
+    pub redaction_type: RedactionType,
+    /// Which transcripts are made: the redacted one only, or both.
+    pub redaction_output: RedactionOutput,
+    /// The types of personal data to redact, such as NAME or SSN. All of them when omitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pii_entity_types: Option<List<PiiEntityType, 0, 29>>,
+}
+
+/// What applies when one language is the one that is identified.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct LanguageIdSettings {
+    /// The custom vocabulary to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocabulary_name: Option<ResourceName>,
+    /// The custom vocabulary filter to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocabulary_filter_name: Option<ResourceName>,
+    /// The custom language model to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_model_name: Option<ResourceName>,
+}
+
+/// [`LanguageIdSettings`] by language.
+pub type LanguageIdSettingsMap = Map<LanguageCode, LanguageIdSettings, 1, 5>;
+
+/// The languages that may be in the media.
+pub type LanguageOptions = List<LanguageCode, 1, UNBOUNDED>;

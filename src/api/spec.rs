@@ -1,0 +1,210 @@
+//! The kinds of jobs, and a spec of any of them.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::core::ApiResource;
+use kube::core::cel::{CompiledSchema, compile_schema, validate_compiled};
+use kube::{CustomResourceExt, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::common::{Encryption, JobControls, Tags};
+use super::crd;
+use super::transcription_job::{TranscriptionJob, TranscriptionJobSpec};
+use super::types::{BucketName, ClassName, OutputKey};
+
+/// A kind of job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A batch transcription.
+    TranscriptionJob,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: &'static [Self] = &[Self::TranscriptionJob];
+
+    /// The kind's name, as in a manifest.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TranscriptionJob => "TranscriptionJob",
+        }
+    }
+
+    /// The kind of this name, if it is one of ours.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// The name of the resource, as in a URL.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::TranscriptionJob => "transcriptionjobs",
+        }
+    }
+
+    /// What a dynamic client needs to know.
+    pub fn resource(self) -> ApiResource {
+        match self {
+            Self::TranscriptionJob => {
+                ApiResource::erase::<TranscriptionJob>(&<TranscriptionJob as Resource>::DynamicType::default())
+            }
+        }
+    }
+
+    /// The CRD as users get it.
+    pub(super) fn crd(self) -> CustomResourceDefinition {
+        crd::tidy(match self {
+            Self::TranscriptionJob => TranscriptionJob::crd(),
+        })
+    }
+
+    /// The compiled CEL rules of the spec: those of the CRD itself.
+    fn rules(self) -> &'static CompiledSchema {
+        static TRANSCRIPTION_JOB: OnceLock<CompiledSchema> = OnceLock::new();
+        let cell = match self {
+            Self::TranscriptionJob => &TRANSCRIPTION_JOB,
+        };
+        cell.get_or_init(|| compile_schema(&crd::spec_schema(&self.crd())))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A member of a spec that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Violation {
+    /// The path of the member, such as `spec.settings.maxSpeakerLabels`.
+    pub field: String,
+    /// What is wrong and what to do instead.
+    pub message: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+/// A valid spec.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(untagged)]
+pub enum Spec {
+    /// Of a [`TranscriptionJob`].
+    TranscriptionJob(Box<TranscriptionJobSpec>),
+}
+
+impl Spec {
+    /// Reads a spec and holds it against all rules that no class can change: those of the CRD.
+    ///
+    /// # Errors
+    /// All broken rules; where the spec cannot be read at all, the first place.
+    pub fn parse(kind: Kind, spec: &Value) -> Result<Self, Vec<Violation>> {
+        let spec = match kind {
+            Kind::TranscriptionJob => Self::TranscriptionJob(Box::new(decode(spec)?)),
+        };
+        spec.check_rules(kind)?;
+        Ok(spec)
+    }
+
+    /// Which kind of spec it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::TranscriptionJob(_) => Kind::TranscriptionJob,
+        }
+    }
+
+    /// The encryption that the spec asks for.
+    pub fn encryption(&self) -> Option<&Encryption> {
+        match self {
+            Self::TranscriptionJob(spec) => spec.encryption.as_ref(),
+        }
+    }
+
+    /// The tags that the spec asks for.
+    pub fn tags(&self) -> Option<&Tags> {
+        match self {
+            Self::TranscriptionJob(spec) => spec.tags.as_ref(),
+        }
+    }
+
+    /// How the operator runs the job.
+    pub fn controls(&self) -> &JobControls {
+        match self {
+            Self::TranscriptionJob(spec) => &spec.controls,
+        }
+    }
+
+    /// The class that the spec names.
+    pub fn class_name(&self) -> Option<&ClassName> {
+        self.controls().transcription_class_name.as_ref()
+    }
+
+    /// The output bucket that the spec names.
+    pub fn output_bucket(&self) -> Option<&BucketName> {
+        match self {
+            Self::TranscriptionJob(spec) => spec.output_bucket_name.as_ref(),
+        }
+    }
+
+    /// The output key that the spec names.
+    pub fn output_key(&self) -> Option<&OutputKey> {
+        match self {
+            Self::TranscriptionJob(spec) => spec.output_key.as_ref(),
+        }
+    }
+
+    /// Evaluates the CEL rules of the CRD on what was read, so that each rule exists once.
+    fn check_rules(&self, kind: Kind) -> Result<(), Vec<Violation>> {
+        let value = serde_json::to_value(self).map_err(|error| vec![violation("", error.to_string())])?;
+        validate_compiled(kind.rules(), &value, None).map_err(|errors| {
+            errors
+                .into_vec()
+                .into_iter()
+                .map(|error| violation(&error.field_path, error.message))
+                .collect()
+        })
+    }
+}
+
+/// The flattened controls are read on their own too: serde cannot tell a path within a flattened struct.
+fn decode<T: DeserializeOwned>(spec: &Value) -> Result<T, Vec<Violation>> {
+    if !spec.is_object() {
+        return Err(vec![violation("", "is missing, or is no object".to_owned())]);
+    }
+    let controls = at_path::<JobControls>(spec).err();
+    match at_path(spec) {
+        Ok(spec) => Ok(spec),
+        Err(error) => Err(vec![controls.unwrap_or(error)]),
+    }
+}
+
+fn at_path<T: DeserializeOwned>(spec: &Value) -> Result<T, Violation> {
+    serde_path_to_error::deserialize(spec).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.into_inner().to_string();
+        // The names of our structs mean nothing to a user.
+        let message = match message.split_once("expected struct ") {
+            Some((found, _)) => format!("{found}expected an object"),
+            None => message,
+        };
+        violation(&path, message)
+    })
+}
+
+fn violation(path: &str, message: String) -> Violation {
+    let path = path.trim_start_matches('.');
+    let field = if path.is_empty() {
+        "spec".to_owned()
+    } else {
+        format!("spec.{path}")
+    };
+    Violation { field, message }
+}

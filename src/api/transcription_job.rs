@@ -1,0 +1,233 @@
+//! `TranscriptionJob`: one StartTranscriptionJob.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::common::{ContentRedaction, Encryption, JobControls, LanguageIdSettingsMap, LanguageOptions, Media, Tags};
+use super::rules;
+use super::status::JobStatus;
+use super::types::{
+    BucketName, Int, LanguageCode, List, MediaFormat, OutputKey, ResourceName, RoleArn, SubtitleFormat,
+    ToxicityCategory, UNBOUNDED, VocabularyFilterMethod,
+};
+
+/// What to transcribe and how: the request of StartTranscriptionJob, member by member under its AWS name in
+/// lowerCamelCase, and how the operator runs it. The request is immutable once the job is submitted.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[kube(
+    group = "transcribe-operator.io",
+    version = "v1alpha1",
+    kind = "TranscriptionJob",
+    namespaced,
+    status = "JobStatus",
+    derive = "PartialEq",
+    doc = "One batch job of Amazon Transcribe: it is submitted once, and its outcome is reported in the status.",
+    shortname = "tj",
+    category = "transcribe",
+    printcolumn(name = "Status", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Class", type_ = "string", json_path = ".status.class.name"),
+    printcolumn(name = "Duration", type_ = "string", json_path = ".status.duration"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Language", type_ = "string", json_path = ".status.languageCode", priority = 1),
+    printcolumn(name = "Key", type_ = "string", json_path = ".status.encryption.kmsKeyArn", priority = 1),
+    printcolumn(name = "Job", type_ = "string", json_path = ".status.jobName", priority = 1),
+    printcolumn(name = "Transcript", type_ = "string", json_path = ".status.output.transcriptUri", priority = 1),
+    validation = rules::frozen_once_submitted::<TranscriptionJobSpec>()
+)]
+#[x_kube(
+    validation = Rule::new(
+        "[has(self.languageCode), has(self.identifyLanguage) && self.identifyLanguage, \
+         has(self.identifyMultipleLanguages) && self.identifyMultipleLanguages].filter(set, set).size() == 1"
+    ).message(
+        "exactly one of languageCode, identifyLanguage: true and identifyMultipleLanguages: true must be given; \
+         keep the one that fits the media"
+    ),
+    validation = Rule::new(format!("{} || !has(self.languageOptions)", rules::IDENTIFIES)).message(
+        "languageOptions narrows the identification of the language: also set identifyLanguage or \
+         identifyMultipleLanguages to true in place of languageCode, or remove it"
+    ).field_path(".languageOptions"),
+    validation = Rule::new("!has(self.languageOptions) || self.languageOptions.size() >= 2").message(
+        "languageOptions must name at least two languages; for a single one use languageCode"
+    ).field_path(".languageOptions"),
+    validation = Rule::new(format!("{} || !has(self.languageIdSettings)", rules::IDENTIFIES)).message(
+        "languageIdSettings is for the identification of the language: also set identifyLanguage or \
+         identifyMultipleLanguages to true in place of languageCode, or use settings and modelSettings"
+    ).field_path(".languageIdSettings"),
+    validation = Rule::new(
+        "!has(self.languageIdSettings) || !has(self.identifyMultipleLanguages) || !self.identifyMultipleLanguages || \
+         self.languageIdSettings.all(k, !has(self.languageIdSettings[k].languageModelName))"
+    ).message(
+        "identifyMultipleLanguages takes no custom language model: remove languageModelName, or use identifyLanguage"
+    ).field_path(".languageIdSettings"),
+    validation = Rule::new(format!("!{} || !has(self.modelSettings)", rules::IDENTIFIES)).message(
+        "modelSettings needs languageCode; when the language is identified, name the model in languageIdSettings"
+    ).field_path(".modelSettings"),
+    validation = Rule::new(format!("!{} || !has(self.contentRedaction)", rules::IDENTIFIES)).message(
+        "contentRedaction does not work with the identification of the language: give languageCode, \
+         or remove contentRedaction"
+    ).field_path(".contentRedaction"),
+    validation = Rule::new(
+        "!has(self.toxicityDetection) || (has(self.languageCode) && self.languageCode == 'en-US')"
+    ).message(
+        "toxicityDetection is only available for languageCode en-US; give that, or remove toxicityDetection"
+    ).field_path(".toxicityDetection"),
+    validation = Rule::new("has(self.media.mediaFileUri) && !has(self.media.redactedMediaFileUri)").message(
+        "a transcription job needs mediaFileUri and takes no redactedMediaFileUri (only call analytics does): \
+         put the file's URI into mediaFileUri"
+    ).field_path(".media")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct TranscriptionJobSpec {
+    /// The language of the media, such as en-US. Exactly one of languageCode, identifyLanguage and
+    /// identifyMultipleLanguages must be given. A code that the operator does not know yet is passed on to AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_code: Option<LanguageCode>,
+    /// The sample rate of the media in hertz. Best omitted: Amazon Transcribe finds it out, and a wrong one fails the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_sample_rate_hertz: Option<Int<8000, 48000>>,
+    /// The format of the media. Best omitted: Amazon Transcribe finds it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_format: Option<MediaFormat>,
+    /// The media to transcribe.
+    pub media: Media,
+    /// The bucket for the output. The bucket of the class when omitted; which ones are allowed is the class's to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_bucket_name: Option<BucketName>,
+    /// Where in the output bucket the transcript goes: the key of the object when it ends in .json, otherwise the prefix
+    /// of the keys. It is put below the key prefix of the class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_key: Option<OutputKey>,
+    /// How the output is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// Speakers, channels, alternatives, vocabulary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
+    /// The custom language model to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_settings: Option<ModelSettings>,
+    /// What happens when the account's limit of running jobs is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_execution_settings: Option<JobExecutionSettings>,
+    /// What is redacted from the transcript. Not together with identifyLanguage or identifyMultipleLanguages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_redaction: Option<ContentRedaction>,
+    /// Amazon Transcribe identifies the one language of the media.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identify_language: Option<bool>,
+    /// Amazon Transcribe identifies all languages of the media.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identify_multiple_languages: Option<bool>,
+    /// The languages that the media may be in, two or more, to help their identification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_options: Option<LanguageOptions>,
+    /// Subtitle files to make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subtitles: Option<Subtitles>,
+    /// Tags of the job in Amazon Transcribe. Keys that begin with transcribe-operator.io/ or aws: are reserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Tags>,
+    /// Vocabulary, vocabulary filter and language model by identified language. Name the same languages in
+    /// languageOptions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_id_settings: Option<LanguageIdSettingsMap>,
+    /// Marks toxic speech in the transcript (en-US only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toxicity_detection: Option<List<ToxicityDetectionSettings, 1, 1>>,
+    /// How the operator runs the job.
+    #[serde(flatten)]
+    pub controls: JobControls,
+}
+
+/// Speakers, channels, alternatives, vocabulary.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[x_kube(
+    validation = Rule::new(
+        "has(self.maxSpeakerLabels) == (has(self.showSpeakerLabels) && self.showSpeakerLabels)"
+    ).message(
+        "showSpeakerLabels: true and maxSpeakerLabels need each other: set both, or neither"
+    ).field_path(".maxSpeakerLabels"),
+    validation = Rule::new(
+        "has(self.maxAlternatives) == (has(self.showAlternatives) && self.showAlternatives)"
+    ).message(
+        "showAlternatives: true and maxAlternatives need each other: set both, or neither"
+    ).field_path(".maxAlternatives"),
+    validation = Rule::new("!has(self.vocabularyFilterName) || has(self.vocabularyFilterMethod)").message(
+        "vocabularyFilterName needs vocabularyFilterMethod: set it to remove, mask or tag"
+    ).field_path(".vocabularyFilterMethod")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// The custom vocabulary to use. It must be in the language of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocabulary_name: Option<ResourceName>,
+    /// Tells the speakers apart. It needs maxSpeakerLabels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub show_speaker_labels: Option<bool>,
+    /// The greatest number of speakers to tell apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_speaker_labels: Option<Int<2, 30>>,
+    /// Transcribes each of two channels on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_identification: Option<bool>,
+    /// Includes alternative transcriptions. It needs maxAlternatives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub show_alternatives: Option<bool>,
+    /// The greatest number of alternatives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_alternatives: Option<Int<2, 10>>,
+    /// The custom vocabulary filter to use. It needs vocabularyFilterMethod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocabulary_filter_name: Option<ResourceName>,
+    /// What happens to the words that the vocabulary filter names: remove, mask or tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocabulary_filter_method: Option<VocabularyFilterMethod>,
+}
+
+/// The custom language model to use.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[x_kube(validation = Rule::new("has(self.languageModelName)").message(
+    "modelSettings needs languageModelName: name a custom language model, or remove modelSettings"
+).field_path(".languageModelName"))]
+#[serde(rename_all = "camelCase")]
+pub struct ModelSettings {
+    /// The name of the model. Its language must be that of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_model_name: Option<ResourceName>,
+}
+
+/// What happens when the account's limit of running jobs is reached.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[x_kube(validation = Rule::new("has(self.allowDeferredExecution)").message(
+    "jobExecutionSettings needs allowDeferredExecution: set it to true or false, or remove jobExecutionSettings"
+).field_path(".allowDeferredExecution"))]
+#[serde(rename_all = "camelCase")]
+pub struct JobExecutionSettings {
+    /// Whether Amazon Transcribe queues the job when the limit of running jobs is reached. If not, the operator does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_deferred_execution: Option<bool>,
+    /// The IAM role that Amazon Transcribe assumes for the data of a queued job. Only a role that the class allows; the
+    /// default role of the class when omitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_access_role_arn: Option<RoleArn>,
+}
+
+/// Subtitle files to make. They are put next to the transcript.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct Subtitles {
+    /// The formats: vtt, srt or both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formats: Option<List<SubtitleFormat, 0, UNBOUNDED>>,
+    /// The number of the first subtitle: 0 (AWS's default) or 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_start_index: Option<Int<0, 1>>,
+}
+
+/// Which toxic speech is marked.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct ToxicityDetectionSettings {
+    /// The categories: ALL is the only value.
+    pub toxicity_categories: List<ToxicityCategory, 1, 1>,
+}

@@ -1,0 +1,319 @@
+//! The words of the API: names, URIs, keys, and the small enums of AWS.
+//!
+//! Patterns are those of the AWS model where it has one, matched whole as AWS does. Go's regular expressions, which the
+//! API server uses, have no repeat count above 1000: such a count stands in the length alone.
+
+use super::text::{TextRule, closed_enum, text};
+
+pub use super::text::{Int, Invalid, List, Map, Text, UNBOUNDED};
+
+macro_rules! partition {
+    () => {
+        "aws(?:-cn|-us-gov|-iso(?:-[a-z])?|-eusc)?"
+    };
+}
+
+macro_rules! bucket {
+    () => {
+        r"[a-z0-9][\.\-a-z0-9]{1,61}[a-z0-9]"
+    };
+}
+
+macro_rules! key_id {
+    () => {
+        "(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32})"
+    };
+}
+
+macro_rules! alias {
+    () => {
+        "alias/[a-zA-Z0-9/_-]{1,250}"
+    };
+}
+
+text! {
+    /// An object in Amazon S3, as `s3://bucket/key`.
+    S3Uri {
+        pattern: concat!("^s3://", bucket!(), r"/[^\x00-\x1f\x7f]+$"),
+        length: 8..=2000,
+        expected: "an object in Amazon S3, as s3://bucket/key",
+    }
+}
+
+impl S3Uri {
+    /// The bucket and the key.
+    pub fn parts(&self) -> (&str, &str) {
+        let path = self.as_str().strip_prefix("s3://").unwrap_or_default();
+        path.split_once('/').unwrap_or((path, ""))
+    }
+}
+
+text! {
+    /// The name of a bucket in Amazon S3.
+    BucketName {
+        pattern: concat!("^(?:", bucket!(), ")$"),
+        length: 3..=64,
+        expected: "a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens, and no ARN",
+    }
+}
+
+text! {
+    /// The key of an object in Amazon S3, or a prefix of keys.
+    OutputKey {
+        pattern: "^(?:[a-zA-Z0-9-_.!*'()/]+)$",
+        length: 1..=1024,
+        expected: "a key of letters, digits and -_.!*'()/ (Amazon Transcribe takes no others)",
+    }
+}
+
+text! {
+    /// The name of a vocabulary, a vocabulary filter or a language model in Amazon Transcribe.
+    ResourceName {
+        pattern: "^(?:[0-9a-zA-Z._-]+)$",
+        length: 1..=200,
+        expected: "a name of letters, digits, dots, underscores and hyphens",
+    }
+}
+
+text! {
+    /// The name of a `TranscriptionClass`.
+    ClassName {
+        pattern: r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$",
+        length: 1..=253,
+        expected: "the name of a class: lower-case letters, digits, hyphens and dots",
+    }
+}
+
+text! {
+    /// The ARN of an IAM role.
+    RoleArn {
+        pattern: concat!("^arn:", partition!(), ":iam::[0-9]{0,63}:role/[A-Za-z0-9:_/+=,@.-]*$"),
+        length: 20..=2048,
+        expected: "the ARN of an IAM role, as arn:aws:iam::111122223333:role/name",
+    }
+}
+
+text! {
+    /// A language code of Amazon Transcribe, such as `en-US`. Any code of the right form is passed on.
+    LanguageCode {
+        pattern: "^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})+$",
+        length: 4..=35,
+        expected: "a language code, such as en-US",
+    }
+}
+
+text! {
+    /// A type of personally identifiable information, such as `SSN`. Any of the right form is passed on.
+    PiiEntityType {
+        pattern: "^[A-Z][A-Z0-9_]*$",
+        length: 1..=128,
+        expected: "a PII type of Amazon Transcribe in capitals, such as SSN, or ALL",
+    }
+}
+
+const NO_AWS_MANAGED_KEY: TextRule = TextRule {
+    cel: "!self.startsWith('alias/aws/') && !self.contains(':alias/aws/')",
+    holds: |key| !key.starts_with("alias/aws/") && !key.contains(":alias/aws/"),
+    message: "must not be an AWS managed key (alias/aws/…): they cannot be shared with Amazon Transcribe; \
+              use a customer managed key",
+};
+
+text! {
+    /// A KMS key: key id, alias name, key ARN or alias ARN. A bare id or alias means the account and Region of the class.
+    KmsKeyRef {
+        pattern: concat!(
+            "^(?:", key_id!(), "|", alias!(),
+            "|arn:", partition!(), ":kms:[a-z0-9-]{1,32}:[0-9]{12}:(?:key/", key_id!(), "|", alias!(), "))$"
+        ),
+        length: 7..=2048,
+        expected: "a KMS key: a key id (1234abcd-12ab-34cd-56ef-1234567890ab, or mrk- and 32 hex digits), an alias \
+                   (alias/name), a key ARN (arn:aws:kms:region:account:key/id) or an alias ARN \
+                   (arn:aws:kms:region:account:alias/name)",
+        rules: NO_AWS_MANAGED_KEY,
+    }
+}
+
+/// The four forms of a [`KmsKeyRef`]. Aliases include the prefix `alias/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the fields are the parts of the ARN")]
+pub enum KeyForm<'a> {
+    /// A key id, in the account and Region of the class.
+    KeyId(&'a str),
+    /// An alias name, in the account and Region of the class.
+    AliasName(&'a str),
+    /// The ARN of a key.
+    KeyArn {
+        partition: &'a str,
+        region: &'a str,
+        account: &'a str,
+        key_id: &'a str,
+    },
+    /// The ARN of an alias.
+    AliasArn {
+        partition: &'a str,
+        region: &'a str,
+        account: &'a str,
+        alias: &'a str,
+    },
+}
+
+impl KmsKeyRef {
+    /// Which of the forms it has, and its parts.
+    pub fn form(&self) -> KeyForm<'_> {
+        let parts: Vec<&str> = self.as_str().splitn(6, ':').collect();
+        match parts[..] {
+            [_, partition, _, region, account, resource] => match resource.strip_prefix("key/") {
+                Some(key_id) => KeyForm::KeyArn {
+                    partition,
+                    region,
+                    account,
+                    key_id,
+                },
+                None => KeyForm::AliasArn {
+                    partition,
+                    region,
+                    account,
+                    alias: resource,
+                },
+            },
+            _ if self.as_str().starts_with("alias/") => KeyForm::AliasName(self.as_str()),
+            _ => KeyForm::KeyId(self.as_str()),
+        }
+    }
+}
+
+macro_rules! printable {
+    () => {
+        "^[ -~]*[!-~][ -~]*$"
+    };
+}
+
+const NO_AWS_CONTEXT_KEY: TextRule = TextRule {
+    cel: "!self.startsWith('aws:')",
+    holds: |key| !key.starts_with("aws:"),
+    message: "must not begin with aws: (AWS services add such keys themselves)",
+};
+
+text! {
+    /// A key of an encryption context.
+    ContextKey {
+        pattern: printable!(),
+        length: 1..=2000,
+        expected: "printable ASCII, not blank, in at most 2000 characters",
+        rules: NO_AWS_CONTEXT_KEY,
+    }
+}
+
+text! {
+    /// A value of an encryption context. Not secret: CloudTrail shows it in plain text.
+    ContextValue {
+        pattern: printable!(),
+        length: 1..=2000,
+        expected: "printable ASCII, not blank, in at most 2000 characters",
+    }
+}
+
+const NO_RESERVED_TAG: TextRule = TextRule {
+    cel: "!self.startsWith('aws:') && !self.startsWith('transcribe-operator.io/')",
+    holds: |key| !key.starts_with("aws:") && !key.starts_with(super::TAG_PREFIX),
+    message: "must not begin with aws: or transcribe-operator.io/ (both are reserved)",
+};
+
+text! {
+    /// The key of a tag.
+    TagKey {
+        pattern: r"^[^\x00-\x1f\x7f]+$",
+        length: 1..=128,
+        expected: "1 to 128 characters, without control characters",
+        rules: NO_RESERVED_TAG,
+    }
+}
+
+text! {
+    /// The value of a tag. It may be empty.
+    TagValue {
+        pattern: r"^[^\x00-\x1f\x7f]*$",
+        length: 0..=256,
+        expected: "at most 256 characters, without control characters",
+    }
+}
+
+closed_enum! {
+    /// The format of a media file.
+    MediaFormat {
+        /// MP3.
+        Mp3 = "mp3",
+        /// MP4.
+        Mp4 = "mp4",
+        /// WAV.
+        Wav = "wav",
+        /// FLAC.
+        Flac = "flac",
+        /// Ogg.
+        Ogg = "ogg",
+        /// AMR.
+        Amr = "amr",
+        /// WebM.
+        Webm = "webm",
+        /// M4A.
+        M4a = "m4a",
+    }
+}
+
+closed_enum! {
+    /// What happens to a word that a vocabulary filter names.
+    VocabularyFilterMethod {
+        /// The word is left out.
+        Remove = "remove",
+        /// The word is shown as `***`.
+        Mask = "mask",
+        /// The word is kept and flagged.
+        Tag = "tag",
+    }
+}
+
+closed_enum! {
+    /// What is redacted.
+    RedactionType {
+        /// Personally identifiable information.
+        Pii = "PII",
+    }
+}
+
+closed_enum! {
+    /// Which transcripts a redaction leaves.
+    RedactionOutput {
+        /// The redacted one only.
+        Redacted = "redacted",
+        /// Both.
+        RedactedAndUnredacted = "redacted_and_unredacted",
+    }
+}
+
+closed_enum! {
+    /// The format of a subtitle file.
+    SubtitleFormat {
+        /// WebVTT.
+        Vtt = "vtt",
+        /// SubRip.
+        Srt = "srt",
+    }
+}
+
+closed_enum! {
+    /// A category of toxic speech.
+    ToxicityCategory {
+        /// All categories.
+        All = "ALL",
+    }
+}
+
+closed_enum! {
+    /// What happens to the job's record in Amazon Transcribe when the object is deleted.
+    DeletionPolicy {
+        /// The record is deleted.
+        Delete = "Delete",
+        /// The record stays until Amazon Transcribe removes it (90 days).
+        Retain = "Retain",
+    }
+}
