@@ -1,0 +1,49 @@
+# `make` lists what there is. Every target checks what it needs before it starts.
+.DEFAULT_GOAL := help
+.PHONY: help test demo bench lint generate check-generated control-plane clean-room ci
+
+target := $(or $(CARGO_TARGET_DIR),target)
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## All tests, against a real control plane (built once, about five minutes)
+	@scripts/prerequisites cargo go cc python3
+	@scripts/control-plane
+	cargo test --workspace --locked
+
+demo: ## See it work: a control plane, an AWS simulator, the operator and a job
+	@scripts/prerequisites cargo go cc
+	@scripts/control-plane
+	cargo build --locked -p transcribe-operator -p testkit --bins
+	$(target)/debug/demo
+
+bench: ## Load and latency figures
+	@scripts/prerequisites cargo go cc
+	@scripts/control-plane
+	cargo bench --workspace --locked
+
+lint: ## Format, clippy, and the rules for dependencies
+	@scripts/prerequisites cargo cc
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	scripts/deny
+
+generate: ## Write the generated files: CRDs, their copies in the chart, the API reference
+	@scripts/prerequisites cargo cc
+	scripts/generate
+
+check-generated: ## Fail when a generated file is not current
+	@scripts/prerequisites cargo cc
+	scripts/check-generated
+
+control-plane: ## Build kube-apiserver, etcd, kubectl and helm from their Go modules, once
+	@scripts/prerequisites go
+	@scripts/control-plane
+
+clean-room: ## make demo and make test from a fresh clone with empty caches
+	@scripts/prerequisites cargo go cc git python3
+	scripts/clean-room
+
+ci: ## What the gate runs
+	.ci/run
