@@ -1,3 +1,10 @@
 //! Runs Amazon Transcribe jobs from Kubernetes: once, and encrypted as asked.
+//!
+//! The modules in the order in which a job meets them: [`api`] is what users write, [`lifecycle`] decides,
+//! [`reconcile`] reads, acts and reports, [`engine`] spends the account's budget, [`aws`] is the other side, [`runtime`]
+//! the plumbing.
 
 pub mod api;
+pub mod aws;
+pub mod lifecycle;
+pub mod runtime;

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::common::{Encryption, JobControls, Tags};
 use super::crd;
 use super::transcription_job::{TranscriptionJob, TranscriptionJobSpec};
-use super::types::{BucketName, ClassName, OutputKey};
+use super::types::{BucketName, ClassName, OutputKey, RoleArn};
 
 /// A kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -158,6 +158,16 @@ impl Spec {
     pub fn output_key(&self) -> Option<&OutputKey> {
         match self {
             Self::TranscriptionJob(spec) => spec.output_key.as_ref(),
+        }
+    }
+
+    /// The role that Amazon Transcribe is to assume, and the field that names it.
+    pub fn data_access_role(&self) -> Option<(&'static str, &RoleArn)> {
+        match self {
+            Self::TranscriptionJob(spec) => {
+                let role = spec.job_execution_settings.as_ref()?.data_access_role_arn.as_ref()?;
+                Some(("spec.jobExecutionSettings.dataAccessRoleArn", role))
+            }
         }
     }
 

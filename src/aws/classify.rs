@@ -1,0 +1,102 @@
+//! From an `SdkError` to a [`Fault`]: decided by AWS's code, and below the protocol by what is proven about the sending.
+
+use std::{error::Error, io};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::lifecycle::{Fault, FaultKind, fault::NOT_SENT};
+
+const LONGEST_MESSAGE: usize = 512;
+
+/// What a failed call means.
+pub(super) fn fault<E, R>(error: &SdkError<E, R>) -> Fault
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: std::fmt::Debug,
+{
+    match error {
+        SdkError::ServiceError(reply) => answered(reply.err().code(), reply.err().message()),
+        SdkError::ConstructionFailure(_) => {
+            below(FaultKind::Invalid, "InvalidRequest", "the request could not be built")
+        }
+        SdkError::TimeoutError(_) => below(FaultKind::Ambiguous, "Timeout", "AWS did not answer in time"),
+        SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+            Some(error) if not_sent(error) => not_sent_fault(error),
+            _ if failure.is_timeout() => below(FaultKind::Ambiguous, "Timeout", "AWS did not answer in time"),
+            _ => below(
+                FaultKind::Ambiguous,
+                "ConnectionLost",
+                "the connection to AWS broke before the reply",
+            ),
+        },
+        _ => below(FaultKind::Ambiguous, "UnreadableReply", "AWS's reply could not be read"),
+    }
+}
+
+fn answered(code: Option<&str>, message: Option<&str>) -> Fault {
+    let Some(code) = code else {
+        return below(
+            FaultKind::Ambiguous,
+            "UnreadableReply",
+            "AWS's reply names no error code",
+        );
+    };
+    let message = printable(message.unwrap_or_default());
+    let kind = match FaultKind::of_code(code) {
+        // AWS answers BadRequestException where a record is absent; only the text tells.
+        FaultKind::Invalid if code == "BadRequestException" && message.contains("couldn't be found") => {
+            FaultKind::Absent
+        }
+        kind => kind,
+    };
+    Fault {
+        kind,
+        code: code.to_owned(),
+        message,
+    }
+}
+
+fn below(kind: FaultKind, code: &str, message: &str) -> Fault {
+    Fault {
+        kind,
+        code: code.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+fn not_sent_fault(error: &(dyn Error + 'static)) -> Fault {
+    let no_credentials = chain(error).any(|cause| cause.is::<CredentialsError>());
+    let message = if no_credentials {
+        "the operator has no credentials"
+    } else {
+        "no connection to AWS"
+    };
+    below(FaultKind::NotSent, NOT_SENT, message)
+}
+
+/// Proven not to have left the process: no credentials to sign with, or the connection was refused.
+fn not_sent(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|cause| {
+        let refused = cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
+        refused || cause.is::<CredentialsError>()
+    })
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let error: &'a (dyn Error + 'static) = *error;
+        error.source()
+    })
+}
+
+/// AWS's text as it may stand in a status: bounded, on one line.
+pub(super) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST_MESSAGE)
+        .collect()
+}

@@ -1,0 +1,106 @@
+//! The other side: the only folder that names an AWS crate.
+//!
+//! [`Connection`] is one identity in one Region. Its calls return values and [`Fault`]s, never an `SdkError`: those print
+//! headers and bodies.
+
+mod classify;
+mod signing;
+pub mod transcribe;
+mod uri;
+
+use std::{sync::Arc, time::Duration};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+
+use crate::{
+    lifecycle::{Fault, Identity},
+    runtime::metrics::Metrics,
+};
+
+/// How AWS is reached.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The Region of the jobs.
+    pub region: String,
+    /// Another endpoint for Amazon Transcribe (an emulator, or a VPC endpoint).
+    pub transcribe_endpoint: Option<String>,
+    /// Another endpoint for AWS STS.
+    pub sts_endpoint: Option<String>,
+}
+
+/// One identity in one Region.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    transcribe: aws_sdk_transcribe::Client,
+    sts: aws_sdk_sts::Client,
+    region: String,
+    skew: Arc<signing::SkewProbe>,
+    metrics: Metrics,
+}
+
+/// The SDK sets only a connect timeout by itself; one black-holed call would hold an object for ever.
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .read_timeout(Duration::from_secs(10))
+        .operation_attempt_timeout(Duration::from_secs(10))
+        .operation_timeout(Duration::from_secs(25))
+        .build()
+}
+
+impl Connection {
+    /// Prepares the clients. Nothing is sent yet.
+    pub async fn new(settings: &Settings, metrics: Metrics) -> Self {
+        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(Region::new(settings.region.clone()))
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::standard().with_max_attempts(2))
+            .load()
+            .await;
+        Self::with(&shared, settings, metrics)
+    }
+
+    fn with(shared: &SdkConfig, settings: &Settings, metrics: Metrics) -> Self {
+        let skew = Arc::new(signing::SkewProbe::default());
+        let mut transcribe = aws_sdk_transcribe::config::Builder::from(shared)
+            .disable_clock_skew_correction(true)
+            .interceptor(signing::SharedProbe(skew.clone()));
+        transcribe.set_endpoint_url(settings.transcribe_endpoint.clone());
+        let mut sts = aws_sdk_sts::config::Builder::from(shared)
+            .disable_clock_skew_correction(true)
+            .interceptor(signing::SharedProbe(skew.clone()));
+        sts.set_endpoint_url(settings.sts_endpoint.clone());
+        Self {
+            transcribe: aws_sdk_transcribe::Client::from_conf(transcribe.build()),
+            sts: aws_sdk_sts::Client::from_conf(sts.build()),
+            region: settings.region.clone(),
+            skew,
+            metrics,
+        }
+    }
+
+    /// Asks AWS whose credentials these are.
+    pub async fn verify_identity(&self) -> Result<Identity, Fault> {
+        let reply = self
+            .sts
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|e| classify::fault(&e));
+        self.count("GetCallerIdentity", &reply);
+        let account = reply?.account.unwrap_or_default();
+        Ok(Identity {
+            account,
+            region: self.region.clone(),
+        })
+    }
+
+    /// How far our clock and AWS's were apart when AWS last answered.
+    pub fn skew(&self) -> Duration {
+        self.skew.last()
+    }
+
+    fn count<T>(&self, operation: &'static str, reply: &Result<T, Fault>) {
+        self.metrics.aws_call(operation, reply.as_ref().err());
+    }
+}

@@ -1,0 +1,75 @@
+//! Clocks: the time that a Start is signed with, and how far AWS's clock is from ours.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use aws_smithy_async::time::TimeSource;
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::BeforeDeserializationInterceptorContextRef, dyn_dispatch_hint},
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::{config_bag::ConfigBag, date_time::Format};
+use jiff::Timestamp;
+
+/// Signs with the time of the intent, whatever the clock says by then: AWS refuses the request once the signature window is
+/// over, so that a process which was frozen for an hour sends a dead letter.
+#[derive(Debug)]
+pub(super) struct SignedAt(pub(super) Timestamp);
+
+impl TimeSource for SignedAt {
+    fn now(&self) -> SystemTime {
+        SystemTime::from(self.0)
+    }
+}
+
+/// The difference between our clock and the `Date` of AWS's last reply, in milliseconds.
+#[derive(Debug, Default)]
+pub(super) struct SkewProbe(AtomicU64);
+
+impl SkewProbe {
+    pub(super) fn last(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, date: &str) {
+        // `Date` has whole seconds, and the reply was under way for a while: what is seen is the skew plus a little.
+        let Ok(theirs) = aws_smithy_types::DateTime::from_str(date, Format::HttpDate) else {
+            return;
+        };
+        let apart = (Timestamp::now().as_second() - theirs.secs())
+            .unsigned_abs()
+            .saturating_mul(1000);
+        self.0.store(apart, Ordering::Relaxed);
+    }
+}
+
+/// The probe as the SDK wants it.
+#[derive(Debug)]
+pub(super) struct SharedProbe(pub(super) Arc<SkewProbe>);
+
+#[dyn_dispatch_hint]
+impl Intercept for SharedProbe {
+    fn name(&self) -> &'static str {
+        "SkewProbe"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(date) = context.response().headers().get("date") {
+            self.0.note(date);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! What is wanted: the tenant's request, bound to a class.
+
+use std::{collections::BTreeMap, fmt};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{fault::FaultKind, name::NameHead, subject::Subject};
+use crate::api::{
+    Kind, Spec, TAG_CLUSTER, TAG_NAME, TAG_NAMESPACE, TAG_UID, Violation,
+    common::JobControls,
+    conditions::Reason,
+    status::{ClassRef, PinnedRequest, RefusalStatus},
+    types::KmsKeyRef,
+};
+
+/// Why something cannot be done, told to the tenant who sees it in `kubectl`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The condition's reason.
+    pub reason: Reason,
+    /// The field that it is about, such as `spec.encryption.kmsKeyId`.
+    pub field: Option<String>,
+    /// What is wrong and what helps, without the field.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal that is not about one field.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            field: None,
+            message: message.into(),
+        }
+    }
+
+    /// A refusal of one field's value.
+    pub fn field(reason: Reason, field: &str, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            field: Some(field.to_owned()),
+            message: message.into(),
+        }
+    }
+}
+
+impl From<&RefusalStatus> for Refusal {
+    fn from(refusal: &RefusalStatus) -> Self {
+        let reason = match FaultKind::of_code(&refusal.code) {
+            FaultKind::Throttled => Reason::Throttled,
+            FaultKind::Denied => Reason::AccessDenied,
+            FaultKind::NotSent => Reason::AwsUnreachable,
+            FaultKind::Ambiguous => Reason::Submitting,
+            FaultKind::Conflict | FaultKind::Absent | FaultKind::Invalid => Reason::Refused,
+        };
+        Self::new(
+            reason,
+            format!("Amazon Transcribe answered {}: {}", refusal.code, refusal.message),
+        )
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.field {
+            Some(field) => write!(f, "{field}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+/// What the tenant wrote, parsed. No class is needed for that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The spec.
+    pub spec: Spec,
+}
+
+impl Request {
+    /// Parses a stored spec. The error names all fields that are wrong.
+    pub fn parse(kind: Kind, spec: &serde_json::Value) -> Result<Self, Refusal> {
+        Spec::parse(kind, spec)
+            .map(|spec| Self { spec })
+            .map_err(|violations| invalid(&violations))
+    }
+}
+
+fn invalid(violations: &[Violation]) -> Refusal {
+    let field = violations
+        .first()
+        .filter(|_| violations.len() == 1)
+        .map(|v| v.field.clone());
+    let message = match violations {
+        [one] => one.message.clone(),
+        many => many
+            .iter()
+            .map(|v| format!("{}: {}", v.field, v.message))
+            .collect::<Vec<_>>()
+            .join("; "),
+    };
+    Refusal {
+        reason: Reason::InvalidSpec,
+        field,
+        message,
+    }
+}
+
+/// What the platform team allows and supplies. Until classes are objects, the install's flags make the only one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// The class as status names it.
+    pub reference: ClassRef,
+    /// The bucket for the output of jobs that name none.
+    pub output_bucket: Option<String>,
+    /// The data-access roles that a job may name. Empty: none.
+    pub data_access_roles: Vec<String>,
+}
+
+/// The effective request: the tenant's, with the class bound in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// What the tenant wrote.
+    pub spec: Spec,
+    /// The class that was bound in.
+    pub class: ClassRef,
+    /// The key that is to encrypt the output, as a reference. Its ARN is pinned by the intent.
+    pub key: Option<KmsKeyRef>,
+    /// What the class puts into the request. The key's ARN is still missing.
+    pub pinned: PinnedRequest,
+}
+
+impl Desired {
+    /// Binds a request to a class. Every rule about the *effective* request is judged here.
+    pub fn bind(request: Request, class: &Class, head: &NameHead, job: &Subject) -> Result<Self, Refusal> {
+        let Request { spec } = request;
+        let wanted = spec.class_name();
+        if wanted.is_some_and(|name| name.as_str() != class.reference.name) {
+            let message = format!(
+                "there is no such class; this namespace may use '{}'",
+                class.reference.name
+            );
+            return Err(Refusal::field(Reason::NoClass, "spec.transcriptionClassName", message));
+        }
+        let bucket = spec
+            .output_bucket()
+            .map(ToString::to_string)
+            .or_else(|| class.output_bucket.clone());
+        let Some(bucket) = bucket else {
+            let message = "required: without an output bucket the transcript would be out of your reach, \
+                           and this install has no default bucket";
+            return Err(Refusal::field(Reason::OutputRequired, "spec.outputBucketName", message));
+        };
+        let encryption = spec.encryption();
+        let key = encryption.and_then(|e| e.kms_key_id.clone());
+        let context = texts(encryption.and_then(|e| e.context.as_deref()));
+        if key.is_none() && !context.is_empty() {
+            let message = "an encryption context needs a key; set spec.encryption.kmsKeyId or remove the context";
+            return Err(Refusal::field(Reason::InvalidSpec, "spec.encryption.context", message));
+        }
+        let pinned = PinnedRequest {
+            kms_key_arn: None,
+            context,
+            output_bucket_name: Some(bucket),
+            output_key: spec.output_key().map(ToString::to_string),
+            data_access_role_arn: data_access_role(&spec, class)?,
+            tags: tags(&spec, head, job),
+        };
+        Ok(Self {
+            key,
+            class: class.reference.clone(),
+            pinned,
+            spec,
+        })
+    }
+
+    /// What is pinned by an intent, once the key is resolved.
+    pub fn pin(&self, key_arn: Option<&str>) -> PinnedRequest {
+        PinnedRequest {
+            kms_key_arn: key_arn.map(ToOwned::to_owned),
+            ..self.pinned.clone()
+        }
+    }
+
+    /// A hash of the whole effective request. The leading `v1` is the version of its making.
+    pub fn request_hash(&self, pinned: &PinnedRequest) -> String {
+        let mut spec = serde_json::to_value(&self.spec).unwrap_or_default();
+        if let Some(members) = spec.as_object_mut() {
+            members.retain(|name, _| !JobControls::MUTABLE.contains(&name.as_str()));
+        }
+        let text = serde_json::json!({"spec": spec, "pinned": pinned}).to_string();
+        let hash = Sha256::digest(text.as_bytes());
+        let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("v1:{hex}")
+    }
+}
+
+fn tags(spec: &Spec, head: &NameHead, job: &Subject) -> BTreeMap<String, String> {
+    let ours = [
+        (TAG_UID, job.uid.as_str()),
+        (TAG_CLUSTER, head.cluster_id()),
+        (TAG_NAMESPACE, job.namespace.as_str()),
+        (TAG_NAME, job.name.as_str()),
+    ];
+    let ours = ours.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    texts(spec.tags().map(|tags| &**tags)).into_iter().chain(ours).collect()
+}
+
+/// A role that Amazon Transcribe assumes is a privilege: only one that the class names is passed on.
+fn data_access_role(spec: &Spec, class: &Class) -> Result<Option<String>, Refusal> {
+    let Some((field, role)) = spec.data_access_role() else {
+        return Ok(None);
+    };
+    if class.data_access_roles.iter().any(|allowed| allowed == role.as_str()) {
+        return Ok(Some(role.to_string()));
+    }
+    let message = format!(
+        "class '{}' does not allow this role; leave it out or ask for it to be allowed",
+        class.reference.name
+    );
+    Err(Refusal::field(Reason::InvalidSpec, field, message))
+}
+
+fn texts<K: ToString, V: ToString>(map: Option<&BTreeMap<K, V>>) -> BTreeMap<String, String> {
+    map.into_iter()
+        .flatten()
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect()
+}

@@ -1,0 +1,93 @@
+//! What AWS answered, as values that the next decision can read.
+
+use super::observed::Facts;
+
+/// A failed AWS call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What the failure means.
+    pub kind: FaultKind,
+    /// AWS's error code, or a word for a failure below the protocol (`Timeout`, `NotSent`).
+    pub code: String,
+    /// AWS's message, shortened and without control characters. Never a header or a body.
+    pub message: String,
+}
+
+/// What a failed call means. Decided by AWS's error code, never by the HTTP status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// A job of this name exists.
+    Conflict,
+    /// There is no such job.
+    Absent,
+    /// Too many requests, or all concurrent jobs are running; for a Start also: the media is too long.
+    Throttled,
+    /// Not permitted, or the signature was refused.
+    Denied,
+    /// AWS refused the request as it is.
+    Invalid,
+    /// The request certainly did not leave this process: no credentials, or no connection.
+    NotSent,
+    /// It is not known whether AWS applied the request: time-out, reset, 5xx, an unreadable reply.
+    Ambiguous,
+}
+
+impl FaultKind {
+    /// What an AWS error code means. A code that is not known is a refusal: AWS answered, and did not say yes.
+    pub fn of_code(code: &str) -> Self {
+        match code {
+            "ConflictException" => Self::Conflict,
+            "NotFoundException" => Self::Absent,
+            "LimitExceededException"
+            | "ThrottlingException"
+            | "Throttling"
+            | "ThrottledException"
+            | "TooManyRequestsException"
+            | "RequestLimitExceeded"
+            | "SlowDown" => Self::Throttled,
+            "AccessDeniedException"
+            | "AccessDenied"
+            | "UnauthorizedOperation"
+            | "UnrecognizedClientException"
+            | "InvalidSignatureException"
+            | "SignatureDoesNotMatch"
+            | "IncompleteSignature"
+            | "MissingAuthenticationToken"
+            | "InvalidClientTokenId"
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "OptInRequired" => Self::Denied,
+            "InternalFailureException"
+            | "InternalFailure"
+            | "InternalServerError"
+            | "ServiceUnavailable"
+            | "ServiceUnavailableException" => Self::Ambiguous,
+            NOT_SENT => Self::NotSent,
+            _ => Self::Invalid,
+        }
+    }
+
+    /// The same request may be admitted later, without anybody's doing.
+    pub const fn passes_by_itself(self) -> bool {
+        match self {
+            Self::Throttled | Self::NotSent | Self::Ambiguous => true,
+            Self::Conflict | Self::Absent | Self::Denied | Self::Invalid => false,
+        }
+    }
+}
+
+/// The code under which a refusal is kept when the request never left the process.
+pub const NOT_SENT: &str = "NotSent";
+
+/// What became of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The step has not been performed yet, or touches nothing outside the object.
+    Pending,
+    /// The step was performed.
+    Done,
+    /// The reply to a Start.
+    Started(Result<Box<Facts>, Fault>),
+    /// The reply to the deletion of a record.
+    Deleted(Result<(), Fault>),
+}

@@ -1,0 +1,230 @@
+//! Whether and how a job is started.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+use super::{Step, Wait};
+use crate::{
+    api::{
+        conditions::Reason,
+        status::{Submission, SubmissionOutcome},
+    },
+    lifecycle::{Desired, Identity, JobName, KeyVerdict, Observed, Refusal, Subject, subject::later},
+};
+
+/// The time that a Start takes at most, with the write of the intent before it. A leader with less time left submits nothing.
+const START_TAKES: Duration = Duration::from_secs(5);
+/// How soon something that comes by itself is looked for again.
+pub(super) const SOON: Duration = Duration::from_secs(15);
+
+/// What forbids a Start, other than by waiting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The spec holds it back.
+    Suspended,
+    /// It was not submitted in time.
+    Deadline(Timestamp),
+    /// The spec, the class or the key forbids it.
+    Refused(Refusal),
+}
+
+impl Hindrance {
+    /// The step that shows it on an object of which nothing is in AWS.
+    fn step(self, first_attempt: bool) -> Step {
+        match self {
+            Self::Suspended => Step::Suspend,
+            Self::Deadline(at) => Step::Fail(Refusal::field(
+                Reason::StartDeadlineExceeded,
+                "spec.startDeadlineSeconds",
+                format!("the job was not submitted by {at}; nothing was billed"),
+            )),
+            Self::Refused(refusal) if first_attempt => Step::Stall(refusal),
+            Self::Refused(refusal) => Step::Fail(refusal),
+        }
+    }
+}
+
+/// What forbids a Start now, as far as the object and the class tell.
+pub fn hindrance(job: &Subject, refused: Option<&Refusal>, now: Timestamp) -> Option<Hindrance> {
+    if job.controls.suspend {
+        return Some(Hindrance::Suspended);
+    }
+    let first_attempt = job
+        .submission()
+        .is_none_or(|s| s.attempt == 1 && s.outcome != SubmissionOutcome::Ended);
+    if let Some(deadline) = job
+        .start_deadline(now)
+        .filter(|deadline| first_attempt && now >= *deadline)
+    {
+        return Some(Hindrance::Deadline(deadline));
+    }
+    refused.cloned().map(Hindrance::Refused)
+}
+
+/// A refused intent is to be taken back: the refusal does not pass by itself, or a Start is forbidden now.
+pub fn leaves(job: &Subject, refused: Option<&Refusal>, now: Timestamp) -> bool {
+    !job.refusal_passes() || hindrance(job, refused, now).is_some()
+}
+
+/// The first Start of an attempt: there is no intent, or the last attempt has ended.
+pub(super) fn first(desired: &Result<Desired, Refusal>, seen: &Observed, now: Timestamp) -> Step {
+    let job = &seen.job;
+    let ended = job.submission();
+    if let Some(hindrance) = hindrance(job, desired.as_ref().err(), now) {
+        return hindrance.step(ended.is_none());
+    }
+    if let Some(until) = job.backing_off_until(now) {
+        return held(job, until);
+    }
+    let (desired, identity) = match ready(desired, seen, now) {
+        Ok(ready) => ready,
+        Err(step) => return step,
+    };
+    let key_arn = match &seen.key {
+        KeyVerdict::Refused(refusal) => return Hindrance::Refused(refusal.clone()).step(ended.is_none()),
+        KeyVerdict::Usable { arn } => Some(arn.as_str()),
+        KeyVerdict::NotNeeded | KeyVerdict::NotAsked => None,
+    };
+    if key_arn.is_none() && desired.key.is_some() {
+        return key_not_judged(now);
+    }
+    let attempt = ended.map_or(1, |s| s.attempt + 1);
+    let head = seen.rules.head.clone();
+    let name = JobName {
+        head,
+        uid: job.uid.clone(),
+        attempt,
+        retain: job.controls.retain,
+    };
+    let request = desired.pin(key_arn);
+    Step::Submit(Box::new(Submission {
+        attempt,
+        job_name: name.to_string(),
+        account: identity.account.clone(),
+        region: identity.region.clone(),
+        request_hash: desired.request_hash(&request),
+        request,
+        first_started_at: MicroTime(now),
+        started_at: MicroTime(now),
+        outcome: SubmissionOutcome::Sent,
+        acknowledged_at: None,
+        stray_until: None,
+        absent_since: None,
+    }))
+}
+
+/// A further Start of the same attempt, under the same name and with the pinned request.
+pub(super) fn again(
+    desired: &Result<Desired, Refusal>,
+    seen: &Observed,
+    submission: &Submission,
+    now: Timestamp,
+) -> Step {
+    let identity = match ready(desired, seen, now) {
+        Ok((_, identity)) => identity,
+        Err(step) => return step,
+    };
+    if identity.account != submission.account || identity.region != submission.region {
+        return wait(
+            Reason::IdentityChanged,
+            identity_changed(submission, Some(identity)),
+            later(now, SOON),
+        );
+    }
+    let key_judged = matches!(seen.key, KeyVerdict::Usable { .. });
+    if submission.request.kms_key_arn.is_some() && !key_judged {
+        return key_not_judged(now);
+    }
+    let stray = (submission.outcome == SubmissionOutcome::Sent)
+        .then(|| later(submission.started_at.0, seen.rules.in_flight_bound()));
+    Step::Submit(Box::new(Submission {
+        started_at: MicroTime(now),
+        outcome: SubmissionOutcome::Sent,
+        stray_until: submission.stray_until.as_ref().map(|t| t.0).max(stray).map(MicroTime),
+        ..submission.clone()
+    }))
+}
+
+fn key_not_judged(now: Timestamp) -> Step {
+    wait(
+        Reason::AwsUnreachable,
+        "the encryption key has not been judged yet",
+        later(now, SOON),
+    )
+}
+
+/// The next Start has a time, and it has not come.
+fn held(job: &Subject, until: Timestamp) -> Step {
+    match &job.status.refusal {
+        Some(refusal) if !job.refusal_passes() => Step::Stall(Refusal::from(refusal)),
+        Some(refusal) => wait(Reason::Throttled, Refusal::from(refusal).message, until),
+        None => {
+            let reason = job.status.failure_reason.as_deref().unwrap_or("no reason given");
+            wait(
+                Reason::BackOff,
+                format!("the last attempt failed ({reason}); the next one starts at {until}"),
+                until,
+            )
+        }
+    }
+}
+
+/// What a Start waits for, beyond what forbids it.
+fn ready<'a>(
+    desired: &'a Result<Desired, Refusal>,
+    seen: &'a Observed,
+    now: Timestamp,
+) -> Result<(&'a Desired, &'a Identity), Step> {
+    let desired = desired.as_ref().map_err(|refusal| Step::Stall(refusal.clone()))?;
+    let soon = later(now, SOON);
+    if seen.leader_for < START_TAKES {
+        return Err(wait(
+            Reason::NotLeader,
+            "another process of the operator leads and submits the job",
+            soon,
+        ));
+    }
+    if seen.skew > seen.rules.max_skew {
+        let message =
+            "the operator's clock and AWS's differ by more than is safe for a submission that must happen once";
+        return Err(wait(Reason::ClockSkew, message, soon));
+    }
+    let unverified = "AWS has not confirmed yet whose credentials the operator has";
+    let identity = seen
+        .identity
+        .as_ref()
+        .ok_or_else(|| wait(Reason::AwsUnreachable, unverified, soon))?;
+    if !seen.permit {
+        let message = format!(
+            "queued in class {}: the account's request rate is used up",
+            desired.class.name
+        );
+        return Err(wait(
+            Reason::WaitingForQuota,
+            message,
+            later(now, Duration::from_secs(1)),
+        ));
+    }
+    Ok((desired, identity))
+}
+
+pub(super) fn wait(reason: Reason, message: impl Into<String>, until: Timestamp) -> Step {
+    Step::Wait(Wait {
+        reason,
+        message: message.into(),
+        until: Some(until),
+    })
+}
+
+pub(super) fn identity_changed(submission: &Submission, now_is: Option<&Identity>) -> String {
+    let now_is = now_is.map_or_else(
+        || "are not verified".to_owned(),
+        |identity| format!("belong to account {} in {}", identity.account, identity.region),
+    );
+    format!(
+        "job {} runs in account {} in {}, but the operator's credentials {now_is}; looking there would prove nothing",
+        submission.job_name, submission.account, submission.region
+    )
+}

@@ -1,0 +1,143 @@
+//! Conditions, derived in one place.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::seconds;
+use crate::{
+    api::{
+        conditions::{COMPLETE, ENCRYPTION_READY, FAILED, FINISHED, READY, RECONCILING, Reason, STALLED, SUSPENDED},
+        status::{EncryptionMode, JobStatus},
+    },
+    lifecycle::{Observed, Step},
+};
+
+/// The API server's bound on a condition's message is 32768; what a tenant reads is much shorter.
+const LONGEST_MESSAGE: usize = 1024;
+
+/// How the object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The operator is at work, or waits for what comes by itself.
+    Progressing(Reason, String),
+    /// Held back by the spec.
+    Suspended,
+    /// Only somebody's action helps.
+    Stalled(Reason, String),
+    /// Ended with a result.
+    Complete(String),
+    /// Ended without one.
+    Failed(Reason, String),
+}
+
+/// Brings the conditions up to date. Without a new state only what the spec's controls say is looked at.
+pub(super) fn set_conditions(next: &mut JobStatus, seen: &Observed, step: &Step, state: Option<State>, now: Timestamp) {
+    let mut list = Conditions {
+        list: std::mem::take(&mut next.conditions),
+        generation: seen.job.generation,
+        now,
+    };
+    if let Some(state) = state {
+        list.show(&state);
+    }
+    list.suspension(next, seen, step);
+    list.encryption(next, seen);
+    next.conditions = list.list;
+}
+
+struct Conditions {
+    list: Vec<Condition>,
+    generation: i64,
+    now: Timestamp,
+}
+
+impl Conditions {
+    fn show(&mut self, state: &State) {
+        match state {
+            State::Progressing(reason, message) => {
+                self.set(READY, false, *reason, message);
+                self.set(RECONCILING, true, *reason, message);
+                self.remove(STALLED);
+            }
+            State::Suspended => {
+                let message = "spec.suspend holds the submission back";
+                self.set(READY, false, Reason::Suspended, message);
+                self.set(SUSPENDED, true, Reason::Suspended, message);
+                self.remove(RECONCILING);
+                self.remove(STALLED);
+            }
+            State::Stalled(reason, message) => self.stalled(*reason, message),
+            State::Complete(message) => {
+                for type_ in [READY, COMPLETE, FINISHED] {
+                    self.set(type_, true, Reason::Completed, message);
+                }
+                self.remove(RECONCILING);
+                self.remove(STALLED);
+            }
+            State::Failed(reason, message) => {
+                self.stalled(*reason, message);
+                self.set(FAILED, true, *reason, message);
+                self.set(FINISHED, true, *reason, message);
+            }
+        }
+    }
+
+    fn stalled(&mut self, reason: Reason, message: &str) {
+        self.set(READY, false, reason, message);
+        self.set(STALLED, true, reason, message);
+        self.remove(RECONCILING);
+    }
+
+    /// `Suspended` follows the spec, and says so when it comes too late.
+    fn suspension(&mut self, next: &JobStatus, seen: &Observed, step: &Step) {
+        let shown = self.list.iter().any(|c| c.type_ == SUSPENDED);
+        if seen.job.controls.suspend && next.submission.is_some() && !seen.job.finished() && *step != Step::Suspend {
+            let message = "the job was submitted before; Amazon Transcribe cannot stop it";
+            self.set(SUSPENDED, false, Reason::AlreadySubmitted, message);
+        } else if shown && !seen.job.controls.suspend {
+            self.set(SUSPENDED, false, Reason::Resumed, "spec.suspend is not set");
+        }
+    }
+
+    fn encryption(&mut self, next: &JobStatus, seen: &Observed) {
+        if let Some(refusal) = seen.key_refusal() {
+            self.set(ENCRYPTION_READY, false, refusal.reason, &refusal.to_string());
+            return;
+        }
+        let Some(encryption) = &next.encryption else { return };
+        match encryption.mode {
+            EncryptionMode::SseKms => {
+                let message = "the output is encrypted with the key in status.encryption";
+                self.set(ENCRYPTION_READY, true, Reason::KeyResolved, message);
+            }
+            EncryptionMode::SseS3 => {
+                let message = "no key is asked for: Amazon S3 encrypts the output with its own keys (SSE-S3)";
+                self.set(ENCRYPTION_READY, true, Reason::ServiceManagedKey, message);
+            }
+        }
+    }
+
+    fn set(&mut self, type_: &str, status: bool, reason: Reason, message: &str) {
+        let status = if status { "True" } else { "False" };
+        let old = self.list.iter().find(|c| c.type_ == type_);
+        let since = old
+            .filter(|c| c.status == status)
+            .map(|c| c.last_transition_time.clone());
+        let new = Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: reason.as_str().to_owned(),
+            message: message.chars().take(LONGEST_MESSAGE).collect(),
+            observed_generation: Some(self.generation),
+            last_transition_time: since.unwrap_or_else(|| seconds(self.now)),
+        };
+        match self.list.iter_mut().find(|c| c.type_ == type_) {
+            Some(old) => *old = new,
+            None => self.list.push(new),
+        }
+    }
+
+    fn remove(&mut self, type_: &str) {
+        self.list.retain(|c| c.type_ != type_);
+    }
+}

@@ -1,0 +1,113 @@
+//! Prometheus metrics. No label ever names an object: their number is bounded.
+
+use std::sync::Arc;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use crate::lifecycle::{Fault, FaultKind};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AwsCall {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct What {
+    what: &'static str,
+}
+
+/// All metrics of the process.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    aws_calls: Family<AwsCall, Counter>,
+    writes: Family<What, Counter>,
+    passes: Family<What, Counter>,
+    followed: Gauge,
+    orphans: Family<What, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Registers the metrics.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("transcribe_operator");
+        let aws_calls = Family::<AwsCall, Counter>::default();
+        let [writes, passes, orphans] = [(); 3].map(|()| Family::<What, Counter>::default());
+        let followed = Gauge::default();
+        registry.register("aws_calls", "Calls to AWS by operation and outcome", aws_calls.clone());
+        registry.register(
+            "object_writes",
+            "Writes to the API server by what was written",
+            writes.clone(),
+        );
+        registry.register("passes", "Reconciliation passes by how they ended", passes.clone());
+        registry.register("followed_jobs", "Jobs that the sweeps follow", followed.clone());
+        registry.register(
+            "orphans",
+            "AWS records without an object, by what the sweeper did",
+            orphans.clone(),
+        );
+        Self {
+            registry: Arc::new(registry),
+            aws_calls,
+            writes,
+            passes,
+            followed,
+            orphans,
+        }
+    }
+
+    /// Counts a call to AWS.
+    pub fn aws_call(&self, operation: &'static str, fault: Option<&Fault>) {
+        let outcome = fault.map_or("ok", |fault| match fault.kind {
+            FaultKind::Conflict => "conflict",
+            FaultKind::Absent => "absent",
+            FaultKind::Throttled => "throttled",
+            FaultKind::Denied => "denied",
+            FaultKind::Invalid => "invalid",
+            FaultKind::NotSent => "not_sent",
+            FaultKind::Ambiguous => "ambiguous",
+        });
+        self.aws_calls.get_or_create(&AwsCall { operation, outcome }).inc();
+    }
+
+    /// Counts a write to the API server.
+    pub fn write(&self, what: &'static str) {
+        self.writes.get_or_create(&What { what }).inc();
+    }
+
+    /// Counts a pass.
+    pub fn pass(&self, what: &'static str) {
+        self.passes.get_or_create(&What { what }).inc();
+    }
+
+    /// Says how many jobs the sweeps follow.
+    pub fn following(&self, jobs: usize) {
+        self.followed.set(i64::try_from(jobs).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a record without an object.
+    pub fn orphan(&self, what: &'static str) {
+        self.orphans.get_or_create(&What { what }).inc();
+    }
+
+    /// The metrics in the OpenMetrics text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(error) => format!("# the metrics could not be written: {error}\n"),
+        }
+    }
+}
