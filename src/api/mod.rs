@@ -6,6 +6,7 @@
     unreachable_pub,
     reason = "kube's KubeSchema derive repeats each struct inside a function"
 )]
+#![allow(clippy::struct_field_names, reason = "the names are AWS's")]
 
 pub mod common;
 pub mod conditions;

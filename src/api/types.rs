@@ -317,3 +317,213 @@ closed_enum! {
         Retain = "Retain",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use std::str::FromStr;
+
+    use kube::core::cel::Validator;
+    use schemars::{JsonSchema, SchemaGenerator};
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+    const MRK: &str = "mrk-1234abcd12ab34cd56ef1234567890ab";
+
+    fn accepts<T: FromStr>(values: &[&str]) {
+        for value in values {
+            assert!(value.parse::<T>().is_ok(), "should be accepted: {value}");
+        }
+    }
+
+    fn rejects<T: FromStr<Err = Invalid>>(values: &[&str]) {
+        for value in values {
+            let Err(error) = value.parse::<T>() else {
+                panic!("should be rejected: {value}")
+            };
+            assert!(error.to_string().starts_with("must "), "{error}");
+        }
+    }
+
+    #[test]
+    fn accepts_the_four_forms_of_a_key_in_every_partition_and_reads_their_parts() {
+        let form = |text: &str| format!("{:?}", text.parse::<KmsKeyRef>().unwrap().form());
+        assert_eq!(form(ID), format!("KeyId({ID:?})"));
+        assert_eq!(form(MRK), format!("KeyId({MRK:?})"));
+        assert_eq!(form("alias/finance/eu_1-a"), r#"AliasName("alias/finance/eu_1-a")"#);
+        for partition in [
+            "aws",
+            "aws-cn",
+            "aws-us-gov",
+            "aws-iso",
+            "aws-iso-b",
+            "aws-iso-f",
+            "aws-eusc",
+        ] {
+            let (region, account, alias) = ("xx-west-1", "111122223333", "alias/a");
+            let key: KmsKeyRef = format!("arn:{partition}:kms:{region}:{account}:key/{MRK}")
+                .parse()
+                .unwrap();
+            assert_eq!(
+                key.form(),
+                KeyForm::KeyArn {
+                    partition,
+                    region,
+                    account,
+                    key_id: MRK
+                }
+            );
+            let key: KmsKeyRef = format!("arn:{partition}:kms:{region}:{account}:alias/a")
+                .parse()
+                .unwrap();
+            assert_eq!(
+                key.form(),
+                KeyForm::AliasArn {
+                    partition,
+                    region,
+                    account,
+                    alias
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn rejects_what_is_no_key_and_aws_managed_keys() {
+        rejects::<KmsKeyRef>(&[
+            "",
+            "ExampleAlias",
+            "alias/",
+            "alias/a b",
+            &format!("alias/{}", "a".repeat(251)),
+            "1234abcd12ab34cd56ef1234567890ab",
+            "mrk-1234abcd-12ab-34cd-56ef-1234567890ab",
+            &format!("{ID}\n"),
+            &format!(" {ID}"),
+            &format!("arn:aws:kms:eu-west-1:11112222333:key/{ID}"),
+            &format!("arn:aws:kms::111122223333:key/{ID}"),
+            &format!("arn:gcp:kms:eu-west-1:111122223333:key/{ID}"),
+            &format!("arn:aws:s3:eu-west-1:111122223333:key/{ID}"),
+            "arn:aws:kms:eu-west-1:111122223333:alias/",
+            "alias/aws/s3",
+            "arn:aws:kms:eu-west-1:111122223333:alias/aws/s3",
+        ]);
+        let error = "alias/aws/s3".parse::<KmsKeyRef>().unwrap_err();
+        assert!(error.to_string().contains("customer managed"), "{error}");
+        accepts::<KmsKeyRef>(&["alias/aws", "alias/awsome/s3", &format!("alias/{}", "a".repeat(250))]);
+    }
+
+    #[test]
+    fn accepts_and_rejects_the_other_words() {
+        accepts::<S3Uri>(&["s3://bucket/call.wav", "s3://a.b-c/ein Ordner/größe=1.wav"]);
+        rejects::<S3Uri>(&[
+            "s3://bucket",
+            "s3://bucket/",
+            "S3://bucket/k",
+            "https://bucket/k",
+            "s3://Bucket/k",
+            "s3://b/k",
+        ]);
+        rejects::<S3Uri>(&["s3://bucket/a\nb", &format!("s3://bucket/{}", "k".repeat(2000))]);
+        accepts::<BucketName>(&["abc", "a.b-c1"]);
+        rejects::<BucketName>(&["ab", "a_b", "Abc", "arn:aws:s3:::abc", "abc-"]);
+        accepts::<OutputKey>(&["team/a.json", "!*'()._-/"]);
+        rejects::<OutputKey>(&["", "a=b", "a:b", "a b", "é"]);
+        accepts::<RoleArn>(&[
+            "arn:aws:iam::111122223333:role/a",
+            "arn:aws-eusc:iam::111122223333:role/path/a",
+        ]);
+        rejects::<RoleArn>(&[
+            "arn:aws:iam::111122223333:user/a",
+            "arn:aws:sts::111122223333:role/a",
+            "role/a",
+        ]);
+        accepts::<LanguageCode>(&["en-US", "ckb-IQ", "zh-Hant-TW"]);
+        rejects::<LanguageCode>(&["en", "EN-us", "en_US", "english"]);
+        accepts::<PiiEntityType>(&["SSN", "ALL", "NEW_TYPE_2"]);
+        rejects::<PiiEntityType>(&["ssn", "", "_A"]);
+        accepts::<ClassName>(&["finance", "a.b-c"]);
+        rejects::<ClassName>(&["Finance", "a..b", "-a"]);
+        accepts::<ContextKey>(&["department", " _-/\\: ", "AWS:x"]);
+        rejects::<ContextKey>(&["", "   ", "aws:x", "ü", "a\tb", &"k".repeat(2001)]);
+        accepts::<TagKey>(&["cost-center", "größe"]);
+        rejects::<TagKey>(&["", "aws:x", "transcribe-operator.io/uid", "a\n"]);
+        accepts::<TagValue>(&["", "42"]);
+        rejects::<TagValue>(&[&"v".repeat(257)]);
+    }
+
+    #[test]
+    fn takes_an_s3_uri_apart() {
+        assert_eq!(
+            "s3://media/a/b.wav".parse::<S3Uri>().unwrap().parts(),
+            ("media", "a/b.wav")
+        );
+    }
+
+    #[test]
+    fn never_repeats_a_value_in_an_error() {
+        for error in [
+            "sécret".parse::<ContextValue>().unwrap_err(),
+            "aws:secret".parse::<ContextKey>().unwrap_err(),
+            "alias/aws/secret".parse::<KmsKeyRef>().unwrap_err(),
+        ] {
+            assert!(!error.to_string().contains("cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn judges_each_rule_alike_in_cel_and_in_rust() {
+        fn agree<T: Text + JsonSchema + 'static>() {
+            let schema = T::json_schema(&mut SchemaGenerator::default()).to_value();
+            for value in [
+                "alias/aws/s3",
+                "a:alias/aws/s3",
+                "alias/x",
+                "aws:x",
+                "xaws:",
+                "transcribe-operator.io/uid",
+                "",
+            ] {
+                let rust = T::RULES.iter().all(|rule| (rule.holds)(value));
+                let cel = Validator::new().validate(&schema, &json!(value), None).is_ok();
+                assert_eq!(rust, cel, "{value}");
+            }
+        }
+        agree::<KmsKeyRef>();
+        agree::<ContextKey>();
+        agree::<TagKey>();
+    }
+
+    #[test]
+    fn keeps_numbers_lists_and_maps_in_their_bounds() {
+        assert_eq!(serde_json::from_value::<Int<2, 30>>(json!(30)).unwrap().get(), 30);
+        for number in [json!(1), json!(31), json!(i64::MAX), json!("2"), json!(2.5)] {
+            assert!(
+                serde_json::from_value::<Int<2, 30>>(number.clone()).is_err(),
+                "{number}"
+            );
+        }
+        assert!(serde_json::from_value::<List<bool, 1, 2>>(json!([true])).is_ok());
+        assert!(serde_json::from_value::<List<bool, 1, 2>>(json!([])).is_err());
+        assert!(serde_json::from_value::<List<bool, 1, 2>>(json!([true, true, true])).is_err());
+        assert!(serde_json::from_value::<Map<TagKey, bool, 1, 1>>(json!({"a": true})).is_ok());
+        assert!(serde_json::from_value::<Map<TagKey, bool, 1, 1>>(json!({})).is_err());
+        assert!(serde_json::from_value::<Map<TagKey, bool, 1, 1>>(json!({"a": true, "b": true})).is_err());
+    }
+
+    #[test]
+    fn writes_the_values_of_aws() {
+        assert_eq!(
+            serde_json::to_value(RedactionOutput::ALL).unwrap(),
+            json!(["redacted", "redacted_and_unredacted"])
+        );
+        assert_eq!(
+            serde_json::from_value::<MediaFormat>(json!("m4a")).unwrap().as_str(),
+            "m4a"
+        );
+        assert!(serde_json::from_value::<MediaFormat>(json!("M4a")).is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! What is generated is current.
+
+use std::path::Path;
+
+use serde_json::Value;
+use transcribe_operator::api::{Kind, crds, render_crds};
+
+/// With `UPDATE_GENERATED=1` the files are written instead.
+#[test]
+fn the_committed_crds_are_current() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let rendered = render_crds().unwrap();
+    for (name, yaml) in &rendered {
+        let file = folder.join(name);
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            std::fs::write(&file, yaml).unwrap();
+        }
+        let committed = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            committed == *yaml,
+            "crds/{name} is stale: run UPDATE_GENERATED=1 cargo test --test crds"
+        );
+    }
+    let committed = std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(committed, rendered.len(), "crds/ holds a file that is not generated");
+}
+
+#[test]
+fn the_yaml_says_what_the_crds_say() {
+    for (crd, (_, yaml)) in crds().iter().zip(render_crds().unwrap()) {
+        let read: Value = serde_saphyr::from_str(&yaml).unwrap();
+        assert_eq!(plain(&read), plain(&serde_json::to_value(crd).unwrap()));
+    }
+}
+
+#[test]
+fn the_kinds_are_named_as_their_crds() {
+    for (kind, crd) in Kind::ALL.iter().zip(crds()) {
+        assert_eq!(Kind::from_name(kind.name()), Some(*kind));
+        assert_eq!(crd.spec.names.kind, kind.name());
+        assert_eq!(crd.spec.names.plural, kind.plural());
+        let resource = kind.resource();
+        assert_eq!(
+            (resource.kind.as_str(), resource.plural.as_str()),
+            (kind.name(), kind.plural())
+        );
+        assert_eq!(resource.api_version, "transcribe-operator.io/v1alpha1");
+        assert_eq!(crd.spec.names.categories, Some(vec!["transcribe".to_owned()]));
+    }
+    assert_eq!(Kind::from_name("Job"), None);
+}
+
+#[test]
+fn the_schema_is_one_that_the_api_server_takes_without_warnings() {
+    for (name, yaml) in render_crds().unwrap() {
+        for word in ["nullable", "uint", "anyOf", "oneOf", "- null"] {
+            assert!(!yaml.contains(word), "{name} has {word}");
+        }
+    }
+}
+
+#[test]
+fn a_new_object_has_a_status_that_observed_nothing() {
+    for kind in Kind::ALL {
+        let status = &crate::samples::schema(*kind)["properties"]["status"];
+        assert_eq!(status["default"], serde_json::json!({"observedGeneration": -1}));
+        assert_eq!(status["required"], Value::Null);
+    }
+}
+
+/// Numbers as floats: 10 and 10.0 are the same bound.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => serde_json::json!(number.as_f64()),
+        Value::Array(items) => items.iter().map(plain).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), plain(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}

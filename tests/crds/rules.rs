@@ -1,0 +1,393 @@
+//! The CEL rules: each is in the CRD, refuses what it should, and says what to do.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use transcribe_operator::api::types::DeletionPolicy;
+use transcribe_operator::api::{Kind, Spec};
+
+use crate::samples::{all, known_language, spec_schema};
+
+/// A name, what a minimal spec is merged with, and the violation (field, part of the message), if any.
+type Case = (&'static str, Value, Option<(&'static str, &'static str)>);
+
+fn cases() -> Vec<Case> {
+    [languages(), features(), settings(), encryption()].concat()
+}
+
+fn identify(rest: Value) -> Value {
+    merged(json!({"languageCode": null, "identifyLanguage": true}), &rest)
+}
+
+fn identify_multiple(rest: Value) -> Value {
+    merged(json!({"languageCode": null, "identifyMultipleLanguages": true}), &rest)
+}
+
+fn languages() -> Vec<Case> {
+    let language = Some(("spec", "exactly one of languageCode"));
+    let options = Some(("spec.languageOptions", "narrows the identification"));
+    vec![
+        ("a language", json!({}), None),
+        ("no language", json!({"languageCode": null}), language),
+        (
+            "a language and identification",
+            json!({"identifyLanguage": true}),
+            language,
+        ),
+        (
+            "a language and identification of several",
+            json!({"identifyMultipleLanguages": true}),
+            language,
+        ),
+        (
+            "both identifications",
+            identify(json!({"identifyMultipleLanguages": true})),
+            language,
+        ),
+        (
+            "identification that is off",
+            json!({"identifyLanguage": false, "identifyMultipleLanguages": false}),
+            None,
+        ),
+        (
+            "nothing but identification that is off",
+            json!({"languageCode": null, "identifyLanguage": false}),
+            language,
+        ),
+        ("identification", identify(json!({})), None),
+        ("identification of several", identify_multiple(json!({})), None),
+        (
+            "options with a language",
+            json!({"languageOptions": ["en-US", "de-DE"]}),
+            options,
+        ),
+        (
+            "options with identification",
+            identify(json!({"languageOptions": ["en-US", "de-DE"]})),
+            None,
+        ),
+        (
+            "options with identification of several",
+            identify_multiple(json!({"languageOptions": ["en-US", "de-DE"]})),
+            None,
+        ),
+        (
+            "a single option",
+            identify(json!({"languageOptions": ["en-US"]})),
+            Some(("spec.languageOptions", "at least two")),
+        ),
+        (
+            "settings by language with a language",
+            json!({"languageIdSettings": {"en-US": {"vocabularyName": "v"}}}),
+            Some(("spec.languageIdSettings", "is for the identification")),
+        ),
+        (
+            "settings by language",
+            identify(json!({"languageIdSettings": {"en-US": {"languageModelName": "m"}}})),
+            None,
+        ),
+        (
+            "a model by language with identification of several",
+            identify_multiple(json!({"languageIdSettings": {"en-US": {"languageModelName": "m"}}})),
+            Some(("spec.languageIdSettings", "no custom language model")),
+        ),
+        (
+            "a vocabulary by language with identification of several",
+            identify_multiple(json!({"languageIdSettings": {"en-US": {"vocabularyName": "v"}}})),
+            None,
+        ),
+    ]
+}
+
+fn features() -> Vec<Case> {
+    let redaction = json!({"redactionType": "PII", "redactionOutput": "redacted"});
+    let toxicity = json!([{"toxicityCategories": ["ALL"]}]);
+    let media = Some(("spec.media", "needs mediaFileUri and takes no redactedMediaFileUri"));
+    vec![
+        ("a model", json!({"modelSettings": {"languageModelName": "m"}}), None),
+        (
+            "a model with identification",
+            identify(json!({"modelSettings": {"languageModelName": "m"}})),
+            Some(("spec.modelSettings", "needs languageCode")),
+        ),
+        (
+            "model settings without a model",
+            json!({"modelSettings": {}}),
+            Some(("spec.modelSettings.languageModelName", "needs languageModelName")),
+        ),
+        ("redaction", json!({"contentRedaction": redaction}), None),
+        (
+            "redaction with identification",
+            identify(json!({"contentRedaction": redaction})),
+            Some(("spec.contentRedaction", "does not work with the identification")),
+        ),
+        ("toxicity", json!({"toxicityDetection": toxicity}), None),
+        (
+            "toxicity in another language",
+            json!({"languageCode": "de-DE", "toxicityDetection": toxicity}),
+            Some(("spec.toxicityDetection", "only available for languageCode en-US")),
+        ),
+        (
+            "toxicity with identification",
+            identify(json!({"toxicityDetection": toxicity})),
+            Some(("spec.toxicityDetection", "only available for languageCode en-US")),
+        ),
+        ("no media file", json!({"media": {"mediaFileUri": null}}), media),
+        (
+            "a redacted media file",
+            json!({"media": {"redactedMediaFileUri": "s3://media/b.wav"}}),
+            media,
+        ),
+    ]
+}
+
+fn settings() -> Vec<Case> {
+    let speakers = Some(("spec.settings.maxSpeakerLabels", "need each other"));
+    let alternatives = Some(("spec.settings.maxAlternatives", "need each other"));
+    vec![
+        (
+            "speakers",
+            json!({"settings": {"showSpeakerLabels": true, "maxSpeakerLabels": 2}}),
+            None,
+        ),
+        (
+            "speakers without a number",
+            json!({"settings": {"showSpeakerLabels": true}}),
+            speakers,
+        ),
+        (
+            "a number of speakers alone",
+            json!({"settings": {"maxSpeakerLabels": 2}}),
+            speakers,
+        ),
+        (
+            "a number without speakers",
+            json!({"settings": {"showSpeakerLabels": false, "maxSpeakerLabels": 2}}),
+            speakers,
+        ),
+        ("no speakers", json!({"settings": {"showSpeakerLabels": false}}), None),
+        (
+            "speakers and channels",
+            json!({"settings": {"showSpeakerLabels": true, "maxSpeakerLabels": 2, "channelIdentification": true}}),
+            None,
+        ),
+        (
+            "alternatives",
+            json!({"settings": {"showAlternatives": true, "maxAlternatives": 2}}),
+            None,
+        ),
+        (
+            "alternatives without a number",
+            json!({"settings": {"showAlternatives": true}}),
+            alternatives,
+        ),
+        (
+            "a number of alternatives alone",
+            json!({"settings": {"maxAlternatives": 2}}),
+            alternatives,
+        ),
+        (
+            "a filter without a method",
+            json!({"settings": {"vocabularyFilterName": "f"}}),
+            Some(("spec.settings.vocabularyFilterMethod", "set it to remove, mask or tag")),
+        ),
+        (
+            "a filter",
+            json!({"settings": {"vocabularyFilterName": "f", "vocabularyFilterMethod": "tag"}}),
+            None,
+        ),
+        (
+            "deferred execution not said",
+            json!({"jobExecutionSettings": {}}),
+            Some((
+                "spec.jobExecutionSettings.allowDeferredExecution",
+                "set it to true or false",
+            )),
+        ),
+        (
+            "deferred execution with the role of the class",
+            json!({"jobExecutionSettings": {"allowDeferredExecution": true}}),
+            None,
+        ),
+    ]
+}
+
+fn encryption() -> Vec<Case> {
+    vec![
+        (
+            "context keys that differ in case alone",
+            json!({"encryption": {"context": {"team": "a", "Team": "b"}}}),
+            Some(("spec.encryption.context", "differ in more than upper and lower case")),
+        ),
+        (
+            "a context whose key comes from the class",
+            json!({"encryption": {"context": {"team": "a", "teams": "b"}}}),
+            None,
+        ),
+        (
+            "an output key whose bucket comes from the class",
+            json!({"outputKey": "a/"}),
+            None,
+        ),
+    ]
+}
+
+#[test]
+fn refuses_what_breaks_a_rule_and_nothing_else() {
+    for (name, patch, expected) in cases() {
+        let minimal = json!({"languageCode": "en-US", "media": {"mediaFileUri": "s3://media/a.wav"}});
+        let result = Spec::parse(Kind::TranscriptionJob, &merged(minimal, &patch));
+        match (result, expected) {
+            (Ok(_), None) => {}
+            (Err(violations), Some((field, message))) => {
+                assert_eq!(violations.len(), 1, "{name}: {violations:?}");
+                assert_eq!(violations[0].field, field, "{name}");
+                assert!(violations[0].message.contains(message), "{name}: {}", violations[0]);
+            }
+            (result, expected) => panic!("{name}: expected {expected:?}, got {result:?}"),
+        }
+    }
+}
+
+#[test]
+fn tells_all_broken_rules_at_once() {
+    let spec = json!({
+        "identifyLanguage": true, "languageCode": "en-US", "media": {}, "settings": {"maxAlternatives": 2},
+        "encryption": {"context": {"a": "1", "A": "2"}},
+    });
+    let fields: BTreeSet<String> = Spec::parse(Kind::TranscriptionJob, &spec)
+        .unwrap_err()
+        .into_iter()
+        .map(|violation| violation.field)
+        .collect();
+    let expected = [
+        "spec",
+        "spec.encryption.context",
+        "spec.media",
+        "spec.settings.maxAlternatives",
+    ];
+    assert_eq!(fields, expected.map(str::to_owned).into());
+}
+
+#[test]
+fn accepts_the_samples() {
+    for sample in all() {
+        if let Err(violations) = Spec::parse(Kind::TranscriptionJob, &sample) {
+            panic!("{violations:?}");
+        }
+    }
+}
+
+/// A rule can be lost in silence when fragments are put together: as many stand in the CRD as are declared.
+#[test]
+fn holds_every_declared_rule() {
+    let declared = [
+        include_str!("../../src/api/transcription_job.rs"),
+        include_str!("../../src/api/common.rs"),
+    ]
+    .iter()
+    .map(|source| source.matches("validation = Rule::new(").count())
+    .sum::<usize>();
+    // The rules of texts and of the keys of maps are made by the types.
+    let made = ["must not be an AWS managed key", "each key must"];
+    let rules = rules(&spec_schema(Kind::TranscriptionJob));
+    let found = rules
+        .iter()
+        .filter(|rule| !made.iter().any(|start| message(rule).starts_with(start)))
+        .count();
+    assert_eq!(found, declared, "{rules:#?}");
+    assert_eq!(rules.len() - found, 6, "{rules:#?}");
+}
+
+#[test]
+fn explains_every_rule_and_every_member() {
+    for kind in Kind::ALL {
+        let schema = spec_schema(*kind);
+        for rule in rules(&schema) {
+            assert!(message(&rule).len() > 20, "{rule}");
+        }
+        undescribed(&schema, "spec");
+    }
+}
+
+#[test]
+fn has_a_case_for_every_rule() {
+    let tested: Vec<&str> = cases()
+        .into_iter()
+        .filter_map(|(_, _, expected)| Some(expected?.1))
+        .collect();
+    for rule in rules(&spec_schema(Kind::TranscriptionJob)) {
+        let message = message(&rule);
+        let of_a_type = message.starts_with("must not be an AWS managed key") || message.starts_with("each key must");
+        assert!(
+            of_a_type || tested.iter().any(|part| message.contains(part)),
+            "no case for: {message}"
+        );
+    }
+}
+
+#[test]
+fn reads_each_control_on_its_own() {
+    use transcribe_operator::api::common::JobControls;
+    let spec = json!({"suspend": "yes", "backoffLimit": 3, "ttlSecondsAfterFinished": -1, "deletionPolicy": "Retain"});
+    let controls = JobControls::read(&spec);
+    assert!(!controls.suspend);
+    assert_eq!(controls.backoff_limit.get(), 3);
+    assert_eq!(controls.ttl_seconds_after_finished, None);
+    assert_eq!(controls.deletion_policy.map(DeletionPolicy::as_str), Some("Retain"));
+    assert_eq!(JobControls::read(&Value::Null), JobControls::default());
+    let Ok(Spec::TranscriptionJob(parsed)) = Spec::parse(Kind::TranscriptionJob, &known_language()) else {
+        panic!("the sample is valid")
+    };
+    assert_eq!(JobControls::read(&known_language()), parsed.controls);
+}
+
+fn message(rule: &Value) -> &str {
+    rule["message"].as_str().unwrap_or_default()
+}
+
+/// All rules in a schema.
+fn rules(schema: &Value) -> Vec<Value> {
+    match schema {
+        Value::Object(members) => {
+            let own = members
+                .get("x-kubernetes-validations")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
+            own.into_iter().chain(members.values().flat_map(rules)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(rules).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Every member has a description that is meant for users of YAML.
+fn undescribed(schema: &Value, path: &str) {
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        let description = member["description"].as_str().unwrap_or_default();
+        assert!(
+            description.len() > 10 && !description.contains("[`") && !description.contains('\n'),
+            "{path}: {description}"
+        );
+        undescribed(member, &path);
+        undescribed(&member["items"], &path);
+        undescribed(&member["additionalProperties"], &path);
+    }
+}
+
+/// A JSON merge patch.
+fn merged(mut base: Value, patch: &Value) -> Value {
+    for (name, value) in patch.as_object().unwrap() {
+        let members = base.as_object_mut().unwrap();
+        match value {
+            Value::Null => drop(members.remove(name)),
+            Value::Object(_) if members.get(name).is_some_and(Value::is_object) => {
+                members[name] = merged(members[name].take(), value);
+            }
+            value => drop(members.insert(name.clone(), value.clone())),
+        }
+    }
+    base
+}

@@ -1,0 +1,151 @@
+//! Specs that hold every member between them.
+
+use serde_json::{Value, json};
+use transcribe_operator::api::{Kind, crds};
+
+/// A spec whose language is known.
+pub fn known_language() -> Value {
+    json!({
+        "languageCode": "en-US",
+        "mediaSampleRateHertz": 16000,
+        "mediaFormat": "wav",
+        "media": {"mediaFileUri": "s3://media/call.wav"},
+        "outputBucketName": "transcripts",
+        "outputKey": "calls/",
+        "encryption": {"kmsKeyId": "alias/calls", "context": {"department": "finance"}},
+        "settings": {
+            "vocabularyName": "terms", "showSpeakerLabels": true, "maxSpeakerLabels": 4, "channelIdentification": true,
+            "showAlternatives": true, "maxAlternatives": 2, "vocabularyFilterName": "words",
+            "vocabularyFilterMethod": "mask",
+        },
+        "modelSettings": {"languageModelName": "model"},
+        "jobExecutionSettings": {
+            "allowDeferredExecution": true, "dataAccessRoleArn": "arn:aws:iam::111122223333:role/data",
+        },
+        "contentRedaction": {"redactionType": "PII", "redactionOutput": "redacted", "piiEntityTypes": ["NAME", "SSN"]},
+        "subtitles": {"formats": ["vtt"], "outputStartIndex": 1},
+        "tags": {"team": "finance"},
+        "toxicityDetection": [{"toxicityCategories": ["ALL"]}],
+        "transcriptionClassName": "finance",
+        "suspend": true,
+        "startDeadlineSeconds": 60,
+        "backoffLimit": 1,
+        "ttlSecondsAfterFinished": 60,
+        "deletionPolicy": "Retain",
+    })
+}
+
+/// A spec whose language is to be identified.
+pub fn identified_language() -> Value {
+    json!({
+        "identifyLanguage": true,
+        "languageOptions": ["de-DE", "fr-FR"],
+        "languageIdSettings": {
+            "de-DE": {"vocabularyName": "terms", "vocabularyFilterName": "words", "languageModelName": "model"},
+        },
+        "media": {"mediaFileUri": "s3://media/call.wav"},
+    })
+}
+
+/// A spec whose languages are to be identified.
+pub fn identified_languages() -> Value {
+    json!({"identifyMultipleLanguages": true, "media": {"mediaFileUri": "s3://media/call.wav"}})
+}
+
+/// All samples. Together they hold every member, [but one](https://docs.aws.amazon.com/transcribe/latest/APIReference/API_Media.html)
+/// that only call analytics takes.
+pub fn all() -> Vec<Value> {
+    vec![known_language(), identified_language(), identified_languages()]
+}
+
+/// The schema of a kind's object.
+pub fn schema(kind: Kind) -> Value {
+    let crd = crds()
+        .into_iter()
+        .find(|crd| crd.spec.names.kind == kind.name())
+        .unwrap();
+    serde_json::to_value(
+        crd.spec.versions[0]
+            .schema
+            .as_ref()
+            .unwrap()
+            .open_api_v3_schema
+            .as_ref()
+            .unwrap(),
+    )
+    .unwrap()
+}
+
+/// The schema of a kind's spec.
+pub fn spec_schema(kind: Kind) -> Value {
+    schema(kind)["properties"]["spec"].take()
+}
+
+/// The paths (as JSON pointers) of all members below this value: objects, lists and leaves.
+pub fn paths(value: &Value) -> Vec<String> {
+    fn walk(value: &Value, path: &str, found: &mut Vec<String>) {
+        let children: Vec<(String, &Value)> = match value {
+            Value::Object(members) => members
+                .iter()
+                .map(|(name, value)| (name.replace('/', "~1"), value))
+                .collect(),
+            Value::Array(items) => items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| (i.to_string(), item))
+                .collect(),
+            _ => Vec::new(),
+        };
+        for (name, child) in children {
+            let path = format!("{path}/{name}");
+            found.push(path.clone());
+            walk(child, &path, found);
+        }
+    }
+    let mut found = Vec::new();
+    walk(value, "", &mut found);
+    found
+}
+
+/// Without the member at this path.
+pub fn without(value: &Value, path: &str) -> Value {
+    let mut value = value.clone();
+    let (parent, name) = path.rsplit_once('/').unwrap();
+    match value.pointer_mut(parent).unwrap() {
+        Value::Object(members) => drop(members.remove(&name.replace("~1", "/"))),
+        Value::Array(items) => drop(items.remove(name.parse().unwrap())),
+        other => panic!("no parent: {other}"),
+    }
+    value
+}
+
+/// With the member at this path changed to another value that its schema accepts.
+pub fn edited(value: &Value, path: &str) -> Option<Value> {
+    let member = match value.pointer(path).unwrap() {
+        Value::Bool(flag) => json!(!flag),
+        Value::Number(number) => match number.as_i64().unwrap() {
+            1 => json!(0),
+            number => json!(number + 1),
+        },
+        Value::String(text) => json!(match text.as_str() {
+            "wav" => "mp3",
+            "mask" => "tag",
+            "vtt" => "srt",
+            "redacted" => "redacted_and_unredacted",
+            "Retain" => "Delete",
+            "en-US" | "de-DE" | "fr-FR" => "en-GB",
+            "PII" | "ALL" => return None,
+            "NAME" | "SSN" => "EMAIL",
+            text => return Some(replaced(value, path, json!(format!("{text}x")))),
+        }),
+        Value::Object(_) | Value::Array(_) | Value::Null => return None,
+    };
+    Some(replaced(value, path, member))
+}
+
+/// With the member at this path replaced.
+pub fn replaced(value: &Value, path: &str, member: Value) -> Value {
+    let mut value = value.clone();
+    *value.pointer_mut(path).unwrap() = member;
+    value
+}
