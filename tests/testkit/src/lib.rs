@@ -1,5 +1,6 @@
 //! Real parts for the tests: a control plane, an AWS simulator, a fault proxy, operator processes and an oracle.
 
+pub mod aws_sim;
 pub mod control_plane;
 pub mod kubectl;
 pub mod process;

@@ -1,0 +1,201 @@
+//! The records of jobs, and their states as functions of time.
+//!
+//! Times are milliseconds of the machine's clock. A record is never changed by being looked at: what it shows at an
+//! instant follows from when it was created, began, ended and was removed, so that a look can also be one at the past.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+
+use serde_json::{Map, Value};
+
+use super::config::Config;
+use super::error::AwsError;
+use super::kinds::Kind;
+
+/// What identifies a record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) account: String,
+    pub(super) region: String,
+    pub(super) entity: &'static str,
+    pub(super) name: String,
+}
+
+/// A record.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) key: Key,
+    /// Order of creation.
+    pub(super) seq: u64,
+    pub(super) request: Map<String, Value>,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) created: i64,
+    /// What the simulator's clock was ahead by at creation; added to the times that the job shows.
+    pub(super) clock_offset: i64,
+    /// Not known while the job waits for a slot.
+    pub(super) started: Option<i64>,
+    pub(super) ended: Option<i64>,
+    pub(super) removed: Option<i64>,
+    pub(super) run_ms: i64,
+    /// Why the job fails; absent: it completes.
+    pub(super) failure: Option<String>,
+}
+
+impl Job {
+    pub(super) fn status(&self, at: i64) -> &'static str {
+        match (self.started, self.ended, &self.failure) {
+            (_, Some(ended), None) if ended <= at => "COMPLETED",
+            (_, Some(ended), Some(_)) if ended <= at => "FAILED",
+            (Some(started), ..) if started <= at => "IN_PROGRESS",
+            _ => "QUEUED",
+        }
+    }
+
+    pub(super) fn is_terminal(&self, at: i64) -> bool {
+        self.ended.is_some_and(|ended| ended <= at)
+    }
+
+    fn exists(&self, at: i64) -> bool {
+        self.created <= at && self.removed.is_none_or(|removed| at < removed)
+    }
+
+    fn begin(&mut self, at: i64) -> i64 {
+        let end = at.saturating_add(self.run_ms);
+        (self.started, self.ended) = (Some(at), Some(end));
+        end
+    }
+}
+
+type Scope = (String, String, &'static str);
+
+/// The slots of one kind in one account and Region.
+#[derive(Debug, Default)]
+struct Slots {
+    /// When each running job ends, and whether it had waited.
+    running: BinaryHeap<Reverse<(i64, bool)>>,
+    waiting: VecDeque<Key>,
+    running_after_wait: usize,
+}
+
+/// All records.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    by_key: BTreeMap<Key, Job>,
+    slots: HashMap<Scope, Slots>,
+    last_seq: u64,
+}
+
+impl Jobs {
+    /// The record as it was at an instant.
+    pub(super) fn get(&self, key: &Key, at: i64) -> Option<&Job> {
+        self.by_key.get(key).filter(|job| job.exists(at))
+    }
+
+    pub(super) fn get_mut(&mut self, key: &Key, at: i64) -> Option<&mut Job> {
+        self.by_key.get_mut(key).filter(|job| job.exists(at))
+    }
+
+    /// Every record that existed at an instant.
+    pub(super) fn all(&self, at: i64) -> impl Iterator<Item = &Job> {
+        self.by_key.values().filter(move |job| job.exists(at))
+    }
+
+    /// One kind's records in one account and Region that existed at an instant, newest first.
+    pub(super) fn newest_first(&self, account: &str, region: &str, kind: &'static Kind, at: i64) -> Vec<&Job> {
+        let entity = kind.entity;
+        let first = Key {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            entity,
+            name: String::new(),
+        };
+        let here = |key: &Key| (&*key.account, &*key.region, key.entity) == (account, region, entity);
+        let scope = self.by_key.range(first..).take_while(|(key, _)| here(key));
+        let mut jobs: Vec<_> = scope.map(|(_, job)| job).filter(|job| job.exists(at)).collect();
+        jobs.sort_by_key(|job| Reverse((job.created, job.seq)));
+        jobs
+    }
+
+    /// Begin a job now, after its time in the queue, or when a slot is free; refuse it when there is none to wait for.
+    pub(super) fn start(&mut self, mut job: Job, defer: bool, config: &Config) -> Result<(), AwsError> {
+        let limit = config.concurrent.unwrap_or(concurrent(job.key.entity));
+        let slots = self
+            .slots
+            .entry((job.key.account.clone(), job.key.region.clone(), job.key.entity))
+            .or_default();
+        if slots.running.len() < limit {
+            let end = job.begin(job.created.saturating_add(config.queue_ms));
+            slots.running.push(Reverse((end, false)));
+        } else if !defer {
+            return Err(AwsError::limit());
+        } else if slots.waiting.len() >= config.queued {
+            let text = "You have too many queued jobs. Wait until some have begun and try your request again.";
+            return Err(AwsError::new("LimitExceededConcurrentJobException", text));
+        } else {
+            slots.waiting.push_back(job.key.clone());
+        }
+        self.insert(job);
+        Ok(())
+    }
+
+    /// Add a record as it is, without a slot.
+    pub(super) fn insert(&mut self, mut job: Job) {
+        self.last_seq += 1;
+        job.seq = self.last_seq;
+        self.by_key.insert(job.key.clone(), job);
+    }
+
+    /// Give the slots that became free to the jobs that wait, each at the instant at which its slot became free.
+    pub(super) fn advance(&mut self, now: i64, config: &Config) {
+        for ((_, _, entity), slots) in &mut self.slots {
+            let limit = config.concurrent.unwrap_or(concurrent(entity));
+            slots.admit(&mut self.by_key, limit, now);
+            while let Some(&Reverse((end, waited))) = slots.running.peek()
+                && end <= now
+            {
+                slots.running.pop();
+                slots.running_after_wait -= usize::from(waited);
+                slots.admit(&mut self.by_key, limit, end);
+            }
+        }
+    }
+
+    /// End every job that is not at its end yet, the waiting ones too.
+    pub(super) fn finish_all(&mut self, now: i64) {
+        self.slots.clear();
+        for job in self.by_key.values_mut().filter(|job| !job.is_terminal(now)) {
+            job.started = Some(job.started.map_or(now, |started| started.min(now)));
+            job.ended = Some(now);
+        }
+    }
+
+    /// Take every record of that name away, as its expiry would.
+    pub(super) fn remove(&mut self, name: &str, now: i64) -> usize {
+        let named = self
+            .by_key
+            .values_mut()
+            .filter(|job| job.key.name == name && job.exists(now));
+        named.map(|job| job.removed = Some(now)).count()
+    }
+}
+
+impl Slots {
+    /// Jobs that have waited may take nine slots of ten.
+    fn admit(&mut self, jobs: &mut BTreeMap<Key, Job>, limit: usize, at: i64) {
+        while self.running.len() < limit && self.running_after_wait < (limit * 9 / 10).max(1) {
+            let Some(key) = self.waiting.pop_front() else { return };
+            if let Some(job) = jobs
+                .get_mut(&key)
+                .filter(|job| job.removed.is_none() && job.started.is_none())
+            {
+                let end = job.begin(at.max(job.created));
+                self.running.push(Reverse((end, true)));
+                self.running_after_wait += 1;
+            }
+        }
+    }
+}
+
+fn concurrent(entity: &str) -> usize {
+    Kind::of_entity(entity).map_or(0, |kind| kind.concurrent)
+}

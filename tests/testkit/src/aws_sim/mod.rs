@@ -1,0 +1,392 @@
+//! aws-sim: an Amazon Transcribe and STS that is as strict as AWS and fails on demand.
+//!
+//! It shares no code with the operator, so that agreement between the two means something. What it accepts and answers
+//! is held against an extract of the AWS model; error codes and texts are those recorded from AWS or documented.
+//!
+//! A request passes, in this order: the fault rules, the caller's signature header ([`auth`]), the quota ([`quota`]),
+//! the AWS model ([`model`]), the rules between members ([`rules`]), and then the records ([`jobs`]). Every call that
+//! changed a record leaves a line in the [`ledger`].
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use testkit::aws_sim::{AwsSim, Config, FaultRule, What, When};
+//! let sim = AwsSim::start(Config { run_ms: 200, ..Config::default() }).await?;
+//! sim.fault(FaultRule::next("StartTranscriptionJob", When::After, What::Drop));
+//! // … point a client at sim.url() …
+//! assert_eq!(sim.ledger().len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+
+mod admin;
+mod auth;
+mod config;
+mod error;
+mod faults;
+mod jobs;
+mod kinds;
+mod ledger;
+mod list;
+mod model;
+pub mod outcomes;
+mod quota;
+mod render;
+mod rules;
+mod server;
+mod sts;
+mod tls;
+mod transcribe;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+pub use config::{Config, OutcomeRule, Statuses, Window};
+pub use error::AwsError;
+pub use faults::{FaultRule, What, When};
+pub use ledger::{Calls, LedgerLine};
+pub use model::Model;
+
+/// A running simulator. It stops when dropped.
+#[derive(Debug)]
+pub struct AwsSim {
+    sim: Arc<Sim>,
+    url: String,
+    handle: axum_server::Handle<SocketAddr>,
+}
+
+/// A record as the controls show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobView {
+    /// The account that it is in.
+    pub account: String,
+    /// The Region that it is in.
+    pub region: String,
+    /// The kind, for example `TranscriptionJob`.
+    pub kind: String,
+    /// The job's name.
+    pub name: String,
+    /// QUEUED, IN_PROGRESS, COMPLETED or FAILED, without any lag.
+    pub status: String,
+    /// By the simulator's clock.
+    pub created: Timestamp,
+    /// The tags.
+    pub tags: BTreeMap<String, String>,
+    /// The request that made it.
+    pub request: Value,
+}
+
+/// A record that someone else made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ForeignJob {
+    /// The kind; `TranscriptionJob` if absent.
+    pub kind: Option<String>,
+    /// The account; the default one if absent.
+    pub account: Option<String>,
+    /// The Region.
+    pub region: String,
+    /// The job's name.
+    pub name: String,
+    /// The tags.
+    pub tags: BTreeMap<String, String>,
+    /// When it was created, by the simulator's clock; now if absent.
+    pub created: Option<Timestamp>,
+    /// QUEUED and IN_PROGRESS stay so until [`AwsSim::finish_all`].
+    pub status: String,
+    /// Members of the request that is to have made it.
+    pub request: Map<String, Value>,
+}
+
+impl Default for ForeignJob {
+    fn default() -> Self {
+        Self {
+            kind: None,
+            account: None,
+            region: "us-east-1".to_owned(),
+            name: String::new(),
+            tags: BTreeMap::new(),
+            created: None,
+            status: "COMPLETED".to_owned(),
+            request: Map::new(),
+        }
+    }
+}
+
+impl AwsSim {
+    /// Start a simulator on the current runtime. Errors: the address is taken, the ledger file cannot be opened.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let listener = tokio::net::TcpListener::bind(config.listen).await?.into_std()?;
+        let address = listener.local_addr()?;
+        let handle = axum_server::Handle::new();
+        let mut sim = Sim::new(config)?;
+        let tls = sim.world().config.tls;
+        let (scheme, rustls) = if tls {
+            let (rustls, ca_pem) = tls::server()?;
+            sim.ca_pem = Some(ca_pem);
+            (
+                "https",
+                Some(axum_server::tls_rustls::RustlsConfig::from_config(rustls)),
+            )
+        } else {
+            ("http", None)
+        };
+        let sim = Arc::new(sim);
+        let make = tower::service_fn({
+            let service = server::service(sim.clone());
+            move |_: SocketAddr| std::future::ready(Ok::<_, std::convert::Infallible>(service.clone()))
+        });
+        if let Some(rustls) = rustls {
+            tokio::spawn(
+                axum_server::from_tcp_rustls(listener, rustls)?
+                    .handle(handle.clone())
+                    .serve(make),
+            );
+        } else {
+            tokio::spawn(axum_server::from_tcp(listener)?.handle(handle.clone()).serve(make));
+        }
+        Ok(Self {
+            sim,
+            url: format!("{scheme}://{address}"),
+            handle,
+        })
+    }
+
+    /// The endpoint, for example `http://127.0.0.1:41234`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The CA that a client must trust, if TLS is on.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.sim.ca_pem.as_deref()
+    }
+
+    /// The applied calls, in order.
+    pub fn ledger(&self) -> Vec<LedgerLine> {
+        self.sim.world().ledger.lines().to_vec()
+    }
+
+    /// How often each operation was called, by outcome.
+    pub fn calls(&self) -> Calls {
+        self.sim.world().ledger.calls().clone()
+    }
+
+    /// How often an operation was called, whatever came of it.
+    pub fn called(&self, operation: &str) -> u64 {
+        self.sim
+            .world()
+            .ledger
+            .calls()
+            .get(operation)
+            .map_or(0, |outcomes| outcomes.values().sum())
+    }
+
+    /// The records as they are now.
+    pub fn jobs(&self) -> Vec<JobView> {
+        self.sim.jobs()
+    }
+
+    /// Add a fault; the number is for [`Self::fired`].
+    #[expect(clippy::must_use_candidate, reason = "the number is for those who ask")]
+    pub fn fault(&self, rule: FaultRule) -> usize {
+        self.sim.world().faults.add(rule)
+    }
+
+    /// How many calls a fault has hit.
+    pub fn fired(&self, fault: usize) -> u64 {
+        self.sim
+            .world()
+            .faults
+            .entries()
+            .get(fault)
+            .map_or(0, |entry| entry.fired)
+    }
+
+    /// Use up every fault.
+    pub fn clear_faults(&self) {
+        self.sim.world().faults.clear();
+    }
+
+    /// The configuration as it is now.
+    pub fn config(&self) -> Config {
+        self.sim.world().config.clone()
+    }
+
+    /// Change the configuration.
+    pub fn set_config(&self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.sim.world().config);
+    }
+
+    /// Add a record that no call made; it is in no ledger. Errors: no such kind or status.
+    pub fn put_foreign_job(&self, job: &ForeignJob) -> anyhow::Result<()> {
+        self.sim.put_foreign_job(job)
+    }
+
+    /// Let every record of that name vanish, as expiry would; the number of records.
+    pub fn remove_job(&self, name: &str) -> usize {
+        self.sim.remove_job(name)
+    }
+
+    /// End every job now.
+    pub fn finish_all(&self) {
+        self.sim.finish_all();
+    }
+
+    /// Close every connection and stop.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+}
+
+impl Drop for AwsSim {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+    }
+}
+
+/// What the connections share.
+#[derive(Debug)]
+struct Sim {
+    model: Model,
+    ca_pem: Option<String>,
+    world: Mutex<World>,
+}
+
+/// All that changes.
+#[derive(Debug)]
+struct World {
+    config: Config,
+    jobs: jobs::Jobs,
+    quotas: quota::Quotas,
+    ledger: ledger::Ledger,
+    faults: faults::Faults,
+    seen: outcomes::Seen,
+    nonce: u64,
+}
+
+impl Sim {
+    fn new(config: Config) -> anyhow::Result<Self> {
+        let ledger = ledger::Ledger::open(config.ledger.as_deref())?;
+        let world = World {
+            config,
+            jobs: jobs::Jobs::default(),
+            quotas: quota::Quotas::default(),
+            ledger,
+            faults: faults::Faults::default(),
+            seen: outcomes::Seen::default(),
+            nonce: 0,
+        };
+        Ok(Self {
+            model: Model::load()?,
+            ca_pem: None,
+            world: Mutex::new(world),
+        })
+    }
+
+    /// The world; a panic elsewhere does not hide it.
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pick_fault(&self, operation: &str, job_name: &str) -> Option<(When, What)> {
+        let mut world = self.world();
+        let seed = world.config.seed;
+        world.faults.pick(operation, job_name, seed)
+    }
+
+    fn count(&self, operation: &str, outcome: &str) {
+        let operation = if operation.is_empty() { "unknown" } else { operation };
+        self.world().ledger.count(operation, outcome);
+    }
+
+    /// The `Date` and the request id of a reply.
+    fn stamp(&self) -> (String, String) {
+        let mut world = self.world();
+        let now = world.now();
+        (
+            world.clock(now).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+            world.next_id(),
+        )
+    }
+
+    fn jobs(&self) -> Vec<JobView> {
+        let mut world = self.world();
+        let World { config, jobs, .. } = &mut *world;
+        let now = Timestamp::now().as_millisecond();
+        jobs.advance(now, config);
+        let view = |job: &jobs::Job| JobView {
+            account: job.key.account.clone(),
+            region: job.key.region.clone(),
+            kind: job.key.entity.to_owned(),
+            name: job.key.name.clone(),
+            status: job.status(now).to_owned(),
+            created: at(job.created.saturating_add(job.clock_offset)),
+            tags: job.tags.clone(),
+            request: Value::Object(job.request.clone()),
+        };
+        jobs.all(now).map(view).collect()
+    }
+
+    fn put_foreign_job(&self, foreign: &ForeignJob) -> anyhow::Result<()> {
+        let mut world = self.world();
+        let job = transcribe::foreign(foreign, &world, world.now())?;
+        world.jobs.insert(job);
+        Ok(())
+    }
+
+    fn remove_job(&self, name: &str) -> usize {
+        let mut world = self.world();
+        let now = world.now();
+        world.jobs.remove(name, now)
+    }
+
+    fn finish_all(&self) {
+        let mut world = self.world();
+        let now = world.now();
+        world.jobs.finish_all(now);
+    }
+}
+
+impl World {
+    /// The machine's clock, in milliseconds.
+    #[expect(clippy::unused_self, reason = "reads as a property of the world")]
+    fn now(&self) -> i64 {
+        Timestamp::now().as_millisecond()
+    }
+
+    /// The simulator's clock at an instant of the machine's.
+    fn clock(&self, now: i64) -> Timestamp {
+        at(now.saturating_add(self.config.clock_offset_ms))
+    }
+
+    fn next_nonce(&mut self) -> u64 {
+        self.nonce += 1;
+        self.nonce
+    }
+
+    /// A request id: a UUID's form.
+    fn next_id(&mut self) -> String {
+        let nonce = self.next_nonce();
+        let hex = format!("{:x}", Sha256::digest(format!("{}/{nonce}", self.config.seed)));
+        format!(
+            "{}-{}-{}-{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..32]
+        )
+    }
+}
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH
+        .saturating_add(SignedDuration::from_millis(ms))
+        .unwrap_or(Timestamp::MAX)
+}

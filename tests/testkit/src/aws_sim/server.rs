@@ -1,0 +1,264 @@
+//! The HTTP side: dispatch, faults, replies.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use tower_service::Service;
+
+use super::auth::{Caller, authenticate};
+use super::error::AwsError;
+use super::faults::{What, When};
+use super::transcribe::{self, Call};
+use super::{Sim, admin, sts};
+
+/// The whole service: AWS at `/`, the controls under `/_sim`.
+pub(super) fn service(sim: Arc<Sim>) -> Dropping {
+    let aws = Router::new().route("/", post(handle)).with_state(sim.clone());
+    Dropping(aws.nest("/_sim", admin::routes(sim)))
+}
+
+/// What becomes of a request.
+enum Reply {
+    Http {
+        status: u16,
+        content_type: &'static str,
+        body: String,
+    },
+    Drop,
+    Silence,
+}
+
+/// A request as far as it can be read without checking it.
+struct Incoming {
+    headers: HeaderMap,
+    body: Bytes,
+    target: Option<String>,
+}
+
+async fn handle(State(sim): State<Arc<Sim>>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+        .map(str::to_owned);
+    let incoming = Incoming { headers, body, target };
+    // In a task of its own: a request that AWS has received happens even if the client has gone away.
+    let reply = tokio::spawn(process(sim.clone(), incoming)).await;
+    match reply {
+        Ok(Reply::Http {
+            status,
+            content_type,
+            body,
+        }) => {
+            let (date, id) = sim.stamp();
+            let headers = [
+                ("content-type", content_type.to_owned()),
+                ("date", date),
+                ("x-amzn-requestid", id),
+            ];
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, headers, body).into_response()
+        }
+        Ok(Reply::Silence) => std::future::pending().await,
+        Ok(Reply::Drop) | Err(_) => dropped(),
+    }
+}
+
+/// The request's way: a fault before, the call, a fault after.
+async fn process(sim: Arc<Sim>, incoming: Incoming) -> Reply {
+    let operation = incoming.operation(&sim);
+    let fault = sim.pick_fault(&operation, &incoming.job_name());
+    match fault {
+        Some((When::Before, What::Delay(ms))) => tokio::time::sleep(Duration::from_millis(ms)).await,
+        Some((When::Before, what)) => {
+            sim.count(&operation, "fault");
+            return incoming.suffer(what);
+        }
+        Some((When::After, what)) => {
+            let reply = answer(&sim, &operation, &incoming);
+            if let What::Delay(ms) = what {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                return reply;
+            }
+            return incoming.suffer(what);
+        }
+        None => {}
+    }
+    answer(&sim, &operation, &incoming)
+}
+
+/// Apply the call and count it.
+fn answer(sim: &Sim, operation: &str, incoming: &Incoming) -> Reply {
+    let result = call(sim, operation, incoming);
+    let outcome = result.as_ref().err().map_or("ok", |error| &error.code);
+    sim.count(operation, outcome);
+    match result {
+        Ok(body) => incoming.reply(200, body),
+        Err(error) => incoming.fail(sim, &error),
+    }
+}
+
+fn call(sim: &Sim, operation: &str, incoming: &Incoming) -> Result<String, AwsError> {
+    let mut world = sim.world();
+    let now = world.now();
+    let caller = authenticate(&incoming.headers, &world.config, world.clock(now))?;
+    if incoming.target.is_none() {
+        in_service(&caller, "sts")?;
+        return sts::apply(&caller, &incoming.body, &world.next_id());
+    }
+    in_service(&caller, "transcribe")?;
+    let typed = incoming
+        .headers
+        .get("content-type")
+        .and_then(|value| value.to_str().ok());
+    if operation.is_empty() || typed != Some("application/x-amz-json-1.1") {
+        return Err(AwsError::new("UnknownOperationException", ""));
+    }
+    let body: Value = serde_json::from_slice(&incoming.body)
+        .map_err(|error| AwsError::serialization(format!("The body is not JSON: {error}")))?;
+    let nonce = world.next_nonce();
+    let call = Call {
+        model: &sim.model,
+        caller: &caller,
+        operation,
+        body,
+        now,
+        nonce,
+    };
+    Ok(transcribe::apply(&mut world, &call)?.to_string())
+}
+
+fn in_service(caller: &Caller, service: &str) -> Result<(), AwsError> {
+    if caller.service == service {
+        return Ok(());
+    }
+    let text = format!("Credential should be scoped to correct service: '{service}'.");
+    Err(AwsError::new("InvalidSignatureException", text))
+}
+
+impl Incoming {
+    /// The operation's name; empty if there is no such operation.
+    fn operation(&self, sim: &Sim) -> String {
+        match &self.target {
+            Some(target) => sim.model.operation(target).unwrap_or_default().to_owned(),
+            None => sts::operation(&self.body),
+        }
+    }
+
+    /// The job's name as it stands in the body or at the end of an ARN; empty if there is none.
+    fn job_name(&self) -> String {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let members = body.as_object().into_iter().flatten();
+        let mut named = members.filter(|(name, _)| name.ends_with("JobName") || *name == "ResourceArn");
+        let name = named.find_map(|(_, value)| value.as_str()).unwrap_or_default();
+        name.rsplit('/').next().unwrap_or_default().to_owned()
+    }
+
+    fn suffer(&self, what: What) -> Reply {
+        match what {
+            What::Error { status, code, message } => {
+                let error = AwsError {
+                    code,
+                    message,
+                    status: Some(status),
+                };
+                self.write(&error, status)
+            }
+            What::Raw { status, body } => Reply::Http {
+                status,
+                content_type: "text/html",
+                body,
+            },
+            What::Garbage => self.reply(200, "{\"TranscriptionJob\":{\"Transcr".to_owned()),
+            What::BlackHole => Reply::Silence,
+            What::Drop | What::Delay(_) => Reply::Drop,
+        }
+    }
+
+    fn reply(&self, status: u16, body: String) -> Reply {
+        let content_type = if self.target.is_some() {
+            "application/x-amz-json-1.1"
+        } else {
+            "text/xml"
+        };
+        Reply::Http {
+            status,
+            content_type,
+            body,
+        }
+    }
+
+    fn fail(&self, sim: &Sim, error: &AwsError) -> Reply {
+        let statuses = sim.world().config.statuses;
+        self.write(error, error.http_status(statuses))
+    }
+
+    fn write(&self, error: &AwsError, status: u16) -> Reply {
+        if self.target.is_some() {
+            return self.reply(
+                status,
+                json!({"__type": error.code, "Message": error.message}).to_string(),
+            );
+        }
+        let (status, body) = sts::error(error, "00000000-0000-0000-0000-000000000000");
+        self.reply(status, body)
+    }
+}
+
+/// Marks a response that must not be sent.
+#[derive(Clone)]
+struct Unsent;
+
+fn dropped() -> Response {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(Unsent);
+    response
+}
+
+/// A router whose requests can end without a response: an error of the service makes the server close the connection.
+#[derive(Clone)]
+pub(super) struct Dropping(Router);
+
+impl<B> Service<http::Request<B>> for Dropping
+where
+    Router: Service<http::Request<B>, Response = Response, Error = Infallible>,
+    <Router as Service<http::Request<B>>>::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = std::io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, std::io::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let reply = Service::call(&mut self.0, request);
+        Box::pin(async move {
+            let Ok(response) = reply.await;
+            match response.extensions().get::<Unsent>() {
+                Some(Unsent) => Err(std::io::Error::other("dropped on demand")),
+                None => Ok(response),
+            }
+        })
+    }
+}
+
+/// The fallback of the controls: a request to nowhere.
+pub(super) async fn nowhere(request: Request) -> (StatusCode, String) {
+    (
+        StatusCode::NOT_FOUND,
+        format!("{} {}\n", request.method(), request.uri().path()),
+    )
+}
