@@ -2,5 +2,8 @@
 
 pub mod aws_sim;
 pub mod control_plane;
+pub mod fault_proxy;
 pub mod kubectl;
+pub mod operator;
+pub mod ports;
 pub mod process;

@@ -30,7 +30,7 @@ impl ControlPlane {
     /// The configuration of a client with every right, without kube's own retries: a test wants to see each answer.
     pub fn config(&self) -> anyhow::Result<kube::Config> {
         let mut config = kube::Config::new(self.url().parse()?);
-        config.root_cert = Some(vec![self.tls.authority_der()]);
+        config.root_cert = Some(vec![self.authority_der()]);
         config.auth_info.token = Some(self.token.clone().into());
         config.default_retry = false;
         Ok(config)

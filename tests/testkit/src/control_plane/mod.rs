@@ -3,7 +3,6 @@
 mod certificates;
 mod components;
 mod kubeconfig;
-mod ports;
 mod programs;
 mod start;
 
@@ -66,6 +65,11 @@ impl ControlPlane {
     /// The certificate (PEM) of the authority that signed the API server's.
     pub fn authority(&self) -> String {
         self.tls.authority()
+    }
+
+    /// The same, DER.
+    pub fn authority_der(&self) -> Vec<u8> {
+        self.tls.authority_der()
     }
 
     /// The administrator's bearer token.

@@ -14,7 +14,8 @@ use tokio::time::{sleep, timeout};
 
 use super::certificates::Certificates;
 use super::components::{self, CONTROLLERS, Ports};
-use super::{ControlPlane, held, ports};
+use super::{ControlPlane, held};
+use crate::ports;
 use crate::process::{self, Process};
 
 /// How long a component may take to become ready on a busy machine; two or three seconds are usual.

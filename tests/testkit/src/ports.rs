@@ -10,7 +10,7 @@ use anyhow::Context as _;
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
 /// A port on the loopback address that nothing listens on. Another process may take it before the caller does: try again.
-pub(super) fn free() -> anyhow::Result<u16> {
+pub fn free() -> anyhow::Result<u16> {
     let random = RandomState::new();
     (0_u8..100)
         .map(|attempt| {
