@@ -2,9 +2,13 @@
 //!
 //! The modules in the order in which a job meets them: [`api`] is what users write, [`lifecycle`] decides,
 //! [`reconcile`] reads, acts and reports, [`engine`] spends the account's budget, [`aws`] is the other side, [`runtime`]
-//! the plumbing.
+//! the plumbing; [`operator`] puts them together as [`config`] says.
 
 pub mod api;
 pub mod aws;
+pub mod config;
+pub mod engine;
 pub mod lifecycle;
+pub mod operator;
+pub mod reconcile;
 pub mod runtime;

@@ -1,3 +1,40 @@
 //! The `transcribe-operator` binary.
 
-fn main() {}
+use anyhow::{Result, anyhow};
+use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
+use transcribe_operator::{
+    api,
+    config::{Cli, Command, RunArgs},
+    operator::{self, Clients},
+    runtime::telemetry,
+};
+
+fn main() -> Result<()> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow!("another TLS provider is installed already"))?;
+    match Cli::parse().command {
+        Command::Run(args) => run(*args),
+        Command::Crds => {
+            for (_, text) in api::render_crds()? {
+                print!("---\n{text}");
+            }
+            Ok(())
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(args: RunArgs) -> Result<()> {
+    telemetry::init(args.log_format, &args.log);
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stop = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping: no new work; what runs is finished");
+    };
+    operator::run(args, Clients::infer().await?, stop).await
+}

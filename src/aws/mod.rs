@@ -95,6 +95,11 @@ impl Connection {
         })
     }
 
+    /// The Region of the jobs.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
     /// How far our clock and AWS's were apart when AWS last answered.
     pub fn skew(&self) -> Duration {
         self.skew.last()

@@ -1,0 +1,172 @@
+//! Flags and environment.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    api::status::ClassRef,
+    aws,
+    lifecycle::{Class, NameHead, Rules},
+    runtime::telemetry::LogFormat,
+};
+
+/// For how long AWS accepts a signed request.
+const SIGNATURE_WINDOW: Duration = Duration::from_secs(15 * 60);
+
+/// Runs Amazon Transcribe jobs from Kubernetes: once, and encrypted as asked.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the binary does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator.
+    Run(Box<RunArgs>),
+    /// Print the CustomResourceDefinitions.
+    Crds,
+}
+
+/// The flags of `run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// The AWS Region of the jobs.
+    #[arg(long, env = "AWS_REGION")]
+    pub region: String,
+    /// What tells this cluster's jobs from others' in the account: 1 to 100 of a-z and 0-9. Default: the uid of the
+    /// namespace kube-system without dashes. Set it when a cluster was cloned.
+    #[arg(long, env = "CLUSTER_ID")]
+    pub cluster_id: Option<String>,
+    /// The output bucket of jobs that name none.
+    #[arg(long, env = "OUTPUT_BUCKET")]
+    pub output_bucket: Option<String>,
+    /// A data-access role that jobs may name. May be given more than once. Default: none.
+    #[arg(long = "data-access-role", value_name = "ARN")]
+    pub data_access_roles: Vec<String>,
+    /// Another endpoint for Amazon Transcribe.
+    #[arg(long, env = "AWS_ENDPOINT_URL_TRANSCRIBE", value_name = "URL")]
+    pub transcribe_endpoint: Option<String>,
+    /// Another endpoint for AWS STS.
+    #[arg(long, env = "AWS_ENDPOINT_URL_STS", value_name = "URL")]
+    pub sts_endpoint: Option<String>,
+    /// Accept endpoints without TLS. For emulators on this machine.
+    #[arg(long)]
+    pub allow_insecure_endpoints: bool,
+    /// Where /metrics, /readyz and /livez are served.
+    #[arg(long, default_value = "[::]:8080", value_name = "ADDRESS")]
+    pub metrics_listen: SocketAddr,
+    /// For how many seconds the endpoint accepts a signed request. AWS: 900. Less is accepted only with another endpoint.
+    #[arg(long, default_value_t = SIGNATURE_WINDOW.as_secs(), value_name = "SECONDS")]
+    pub signature_window: u64,
+    /// The difference between our clock and AWS's, in seconds, beyond which nothing is submitted. Less than 150 is accepted
+    /// only with another endpoint.
+    #[arg(long, default_value_t = 150, value_name = "SECONDS")]
+    pub max_skew: u64,
+    /// For how many seconds a deleted object waits for its AWS record before the sweeper takes over.
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    pub deletion_max_wait: u64,
+    /// How often, in seconds, running jobs are listed.
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
+    pub follow_interval: f64,
+    /// How often, in seconds, records without an object are looked for.
+    #[arg(long, default_value_t = 900.0, value_name = "SECONDS")]
+    pub orphan_interval: f64,
+    /// Only count the records without an object, and delete none.
+    #[arg(long)]
+    pub orphan_dry_run: bool,
+    /// How many objects are worked on at the same time.
+    #[arg(long, default_value_t = 32)]
+    pub concurrency: u16,
+    /// After how many seconds the work on one object is given up and begun anew.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub pass_timeout: u64,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value = "json")]
+    pub log_format: LogFormat,
+    /// Which log lines are written, in the syntax of RUST_LOG.
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    pub log: String,
+}
+
+/// Why flags do not go together.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// An endpoint without TLS.
+    #[error("{0} is not https: the requests would be readable on the way. --allow-insecure-endpoints accepts it")]
+    InsecureEndpoint(String),
+    /// A bound that is safe only with an emulator.
+    #[error(
+        "--signature-window and --max-skew may be smaller than AWS's (900 and 150) only with --transcribe-endpoint"
+    )]
+    UnsafeBound,
+    /// An interval that is none.
+    #[error("--follow-interval and --orphan-interval must be positive numbers of seconds")]
+    BadInterval,
+    /// Not a cluster id.
+    #[error("--cluster-id: {0}")]
+    ClusterId(#[from] crate::lifecycle::name::BadClusterId),
+}
+
+impl RunArgs {
+    /// Refuses what is unsafe.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let insecure = [&self.transcribe_endpoint, &self.sts_endpoint]
+            .into_iter()
+            .flatten()
+            .find(|url| !url.starts_with("https://"));
+        if let Some(url) = insecure.filter(|_| !self.allow_insecure_endpoints) {
+            return Err(ConfigError::InsecureEndpoint(url.clone()));
+        }
+        let smaller = self.signature_window < SIGNATURE_WINDOW.as_secs() || self.max_skew < 150;
+        if smaller && self.transcribe_endpoint.is_none() {
+            return Err(ConfigError::UnsafeBound);
+        }
+        let intervals = [self.follow_interval, self.orphan_interval];
+        if intervals
+            .iter()
+            .any(|seconds| Duration::try_from_secs_f64(*seconds).map_or(true, |d| d.is_zero()))
+        {
+            return Err(ConfigError::BadInterval);
+        }
+        Ok(())
+    }
+
+    /// The bounds that decisions rest on.
+    pub fn rules(&self, cluster_id: &str) -> Result<Rules, ConfigError> {
+        Ok(Rules {
+            head: NameHead::new(cluster_id)?,
+            signature_window: Duration::from_secs(self.signature_window),
+            max_skew: Duration::from_secs(self.max_skew),
+            deletion_max_wait: Duration::from_secs(self.deletion_max_wait),
+        })
+    }
+
+    /// The one class that the install's flags make.
+    pub fn class(&self) -> Class {
+        Class {
+            reference: ClassRef {
+                name: "default".to_owned(),
+                uid: None,
+                generation: None,
+                region: self.region.clone(),
+                account_id: None,
+            },
+            output_bucket: self.output_bucket.clone(),
+            data_access_roles: self.data_access_roles.clone(),
+        }
+    }
+
+    /// How AWS is reached.
+    pub fn aws(&self) -> aws::Settings {
+        aws::Settings {
+            region: self.region.clone(),
+            transcribe_endpoint: self.transcribe_endpoint.clone(),
+            sts_endpoint: self.sts_endpoint.clone(),
+        }
+    }
+}

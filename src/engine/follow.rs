@@ -1,0 +1,127 @@
+//! Running jobs are followed by sweeps: a list of all of them costs one call for a hundred jobs, a Get for each would use
+//! up the account's rate.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+use tracing::{debug, warn};
+
+use super::Engine;
+use crate::{
+    api::{Kind, status::SubmissionOutcome},
+    aws::transcribe::ListOf,
+    lifecycle::{Fault, Sighting, Subject, Sweep},
+    reconcile::{Stored, now},
+    runtime::metrics::Metrics,
+};
+
+/// What a follower needs.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    /// The account.
+    pub engine: Engine,
+    /// The kind of jobs.
+    pub kind: Kind,
+    /// The objects.
+    pub store: Store<Stored>,
+    /// Where objects to look at are sent.
+    pub wake: mpsc::Sender<ObjectRef<Stored>>,
+    /// What all names of this cluster's jobs contain.
+    pub head: String,
+    /// How often to sweep.
+    pub interval: Duration,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+impl Follower {
+    /// Sweeps as long as there is something to follow.
+    pub async fn run(self) {
+        let mut ticks = tokio::time::interval(self.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let followed = self.followed();
+            self.metrics.following(followed.len());
+            if followed.is_empty() {
+                continue;
+            }
+            match self.sweep().await {
+                Ok(sweep) => self.publish(sweep).await,
+                Err(fault) => warn!(
+                    code = fault.code,
+                    message = fault.message,
+                    "running jobs could not be listed"
+                ),
+            }
+        }
+    }
+
+    fn followed(&self) -> Vec<(ObjectRef<Stored>, Subject)> {
+        let subjects = self.store.state().into_iter().filter_map(|stored| {
+            let job = stored.0.as_ref().ok()?;
+            let subject = Subject::of(job);
+            let outcome = subject.submission()?.outcome;
+            let follows = match outcome {
+                SubmissionOutcome::Sent | SubmissionOutcome::Acknowledged | SubmissionOutcome::Conflict => true,
+                SubmissionOutcome::Refused | SubmissionOutcome::Ended => false,
+            };
+            (follows && !subject.finished())
+                .then(|| (ObjectRef::from_obj_with(&*stored, self.kind.resource()), subject))
+        });
+        subjects.collect()
+    }
+
+    /// Lists QUEUED before IN_PROGRESS, so that a job which moves meanwhile is seen at least once.
+    async fn sweep(&self) -> Result<Sweep, Fault> {
+        let begun_at = now();
+        let mut running = HashMap::new();
+        for of in [ListOf::Queued, ListOf::InProgress] {
+            running.extend(list_all(&self.engine, self.kind, of, &self.head).await?);
+        }
+        Ok(Sweep { begun_at, running })
+    }
+
+    async fn publish(&self, sweep: Sweep) {
+        let sweep = Arc::new(sweep);
+        debug!(running = sweep.running.len(), "swept");
+        self.engine.sweep.send_replace(Some(sweep.clone()));
+        for (reference, subject) in self.followed() {
+            let news = match Sighting::of(Some(&sweep), subject.submission()) {
+                Sighting::None => false,
+                Sighting::Left => true,
+                Sighting::Listed { facts, .. } => subject.status.job_status.as_ref() != Some(&facts.job_status),
+            };
+            if news && self.wake.send(reference).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Lists to the last page, or fails: a partial list proves nothing.
+pub(super) async fn list_all(
+    engine: &Engine,
+    kind: Kind,
+    of: ListOf,
+    head: &str,
+) -> Result<HashMap<String, crate::lifecycle::Facts>, Fault> {
+    let mut jobs = HashMap::new();
+    let mut from = None;
+    loop {
+        engine.budget.list().await;
+        let page = engine.connection.list(kind, of, head, from).await?;
+        jobs.extend(page.jobs.into_iter().filter(|(name, _)| name.starts_with(head)));
+        match page.next {
+            Some(next) => from = Some(next),
+            None => return Ok(jobs),
+        }
+    }
+}
+
+/// When a sweep was begun, for tests and logs.
+pub fn begun_at(engine: &Engine) -> Option<Timestamp> {
+    engine.sweep.borrow().as_ref().map(|sweep| sweep.begun_at)
+}

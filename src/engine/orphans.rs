@@ -1,0 +1,143 @@
+//! The sweeper: removes the records of objects that are gone, such as those whose finalizer was removed by hand or whose
+//! deletion could not wait for a running job.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use kube::{
+    Api, Client,
+    api::{DynamicObject, ListParams},
+};
+use tracing::{info, warn};
+
+use super::{Engine, follow::list_all};
+use crate::{
+    api::Kind,
+    aws::transcribe::ListOf,
+    lifecycle::{Facts, Fault, JobName, Rules, subject::later},
+    reconcile::now,
+    runtime::metrics::Metrics,
+};
+
+/// No more than this many records are removed in one round.
+const AT_ONCE: usize = 200;
+
+/// What the sweeper needs.
+#[derive(Clone)]
+pub struct Sweeper {
+    /// The account.
+    pub engine: Engine,
+    /// The kind of jobs.
+    pub kind: Kind,
+    /// The API server.
+    pub client: Client,
+    /// The bounds.
+    pub rules: Rules,
+    /// How often.
+    pub interval: Duration,
+    /// Only count.
+    pub dry_run: bool,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+/// Why a round was given up.
+#[derive(Debug, thiserror::Error)]
+enum Abandoned {
+    #[error("AWS: {} {}", .0.code, .0.message)]
+    Aws(Fault),
+    #[error("the API server: {0}")]
+    Objects(#[from] kube::Error),
+}
+
+impl Sweeper {
+    /// Sweeps at every interval.
+    pub async fn run(self) {
+        loop {
+            tokio::time::sleep(self.interval).await;
+            if let Err(error) = self.round().await {
+                warn!(%error, "the search for records without an object was given up");
+            }
+        }
+    }
+
+    async fn round(&self) -> Result<(), Abandoned> {
+        let records = self.records().await.map_err(Abandoned::Aws)?;
+        let uids = self.uids().await?;
+        for name in orphans(&records, &uids, &self.rules, now()).into_iter().take(AT_ONCE) {
+            self.remove(&name).await.map_err(Abandoned::Aws)?;
+        }
+        Ok(())
+    }
+
+    /// All records, in the order in which a job moves, so that one which moves meanwhile is seen at least once.
+    async fn records(&self) -> Result<HashMap<String, Facts>, Fault> {
+        let mut records = HashMap::new();
+        for of in [ListOf::Queued, ListOf::InProgress, ListOf::Completed, ListOf::Failed] {
+            records.extend(list_all(&self.engine, self.kind, of, self.rules.head.as_str()).await?);
+        }
+        Ok(records)
+    }
+
+    /// The uids of all objects, by a quorum list that begins after the records were listed. A 404 is a failure: without the
+    /// CRD every record would look like an orphan.
+    async fn uids(&self) -> Result<HashSet<String>, kube::Error> {
+        let api = Api::<DynamicObject>::all_with(self.client.clone(), &self.kind.resource());
+        let mut uids = HashSet::new();
+        let mut params = ListParams::default().limit(500);
+        loop {
+            let page = api.list_metadata(&params).await?;
+            uids.extend(page.items.into_iter().filter_map(|item| item.metadata.uid));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(uids),
+            }
+        }
+    }
+
+    /// Looks at the record once more, with its tags, and deletes it if it is what it seems.
+    async fn remove(&self, name: &str) -> Result<(), Fault> {
+        if self.dry_run {
+            info!(job_name = name, "a record without an object is left: dry run");
+            self.metrics.orphan("left");
+            return Ok(());
+        }
+        self.engine.budget.get_later().await;
+        let Some(facts) = self.engine.connection.get(self.kind, name).await? else {
+            return Ok(());
+        };
+        let ours = JobName::parse(name).is_some_and(|parsed| facts.ours(&parsed, Timestamp::MIN, &self.rules));
+        if !ours || !facts.terminal() {
+            self.metrics.orphan("not_ours");
+            return Ok(());
+        }
+        self.engine.budget.delete().await;
+        self.engine.connection.delete(self.kind, name).await?;
+        info!(job_name = name, "deleted a record without an object");
+        self.metrics.orphan("deleted");
+        Ok(())
+    }
+}
+
+/// The records to remove: ended, of this cluster, not to be retained, of no object, and older than anything that could still
+/// be on its way.
+pub fn orphans(records: &HashMap<String, Facts>, uids: &HashSet<String>, rules: &Rules, now: Timestamp) -> Vec<String> {
+    let is_orphan = |name: &str, facts: &Facts| {
+        let Some(parsed) = JobName::parse(name) else {
+            return false;
+        };
+        let begun = facts.creation_time.or(facts.completion_time);
+        let old = begun.is_some_and(|at| now > later(at, rules.in_flight_bound()));
+        parsed.head == rules.head && !parsed.retain && facts.terminal() && old && !uids.contains(&parsed.uid)
+    };
+    let mut found: Vec<_> = records
+        .iter()
+        .filter(|(name, facts)| is_orphan(name, facts))
+        .map(|(n, _)| n.clone())
+        .collect();
+    found.sort();
+    found
+}

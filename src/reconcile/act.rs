@@ -1,0 +1,179 @@
+//! One step, performed: one `match`, at most one AWS write.
+
+use std::time::Duration;
+
+use kube::{
+    ResourceExt as _,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde_json::json;
+use tracing::info;
+
+use super::{
+    Error,
+    context::{Context, bounded},
+    now,
+};
+use crate::{
+    api::{
+        FINALIZER, OWNER_UID_ANNOTATION,
+        status::{JobStatus, Submission},
+    },
+    lifecycle::{Desired, Fault, FaultKind, Job, Observed, Outcome, Refusal, Step, fault::NOT_SENT, status},
+};
+
+/// The time that a Start takes at most: a leader with less left does not send it.
+const START_TAKES: Duration = Duration::from_secs(5);
+
+/// Performs a step. Returns what became of it, and the object as it was last written.
+pub(super) async fn act(
+    ctx: &Context,
+    job: &Job,
+    desired: &Result<Desired, Refusal>,
+    seen: &Observed,
+    step: &Step,
+) -> Result<(Outcome, Job), Error> {
+    let job = job.clone();
+    match step {
+        Step::Submit(intent) => submit(ctx, job, desired, seen, step, intent).await,
+        Step::Protect => protect(ctx, job).await,
+        Step::Release { .. } => release(ctx, job).await,
+        Step::Expire => expire(ctx, job).await,
+        Step::DeleteRecord(target) => {
+            ctx.engine.budget.delete().await;
+            let reply = ctx.engine.connection.delete(ctx.kind, &target.job_name).await;
+            info!(
+                job_name = target.job_name,
+                deleted = reply.is_ok(),
+                "asked AWS to delete the record"
+            );
+            Ok((Outcome::Deleted(reply), job))
+        }
+        Step::Rest { .. }
+        | Step::Follow(_)
+        | Step::Conclude(_)
+        | Step::TryAgain(..)
+        | Step::Missing(_)
+        | Step::Withdraw
+        | Step::Wait(_)
+        | Step::Suspend
+        | Step::Stall(_)
+        | Step::Fail(_)
+        | Step::Forget(_) => Ok((Outcome::Pending, job)),
+    }
+}
+
+/// Writes the intent with the resourceVersion that was read, then starts the job.
+async fn submit(
+    ctx: &Context,
+    job: Job,
+    desired: &Result<Desired, Refusal>,
+    seen: &Observed,
+    step: &Step,
+    intent: &Submission,
+) -> Result<(Outcome, Job), Error> {
+    let Ok(desired_now) = desired else {
+        return Ok((Outcome::Pending, job));
+    };
+    let status = status(desired, seen, step, &Outcome::Pending, now());
+    let job = write_status(ctx, job, status, "intent").await?;
+    if job.metadata.deletion_timestamp.is_some() || (ctx.leader_for)() < START_TAKES {
+        return Ok((Outcome::Started(Err(held_back())), job));
+    }
+    let reply = ctx.engine.connection.start(&desired_now.spec, intent).await;
+    match &reply {
+        Ok(_) => {
+            ctx.engine.budget.admitted();
+            info!(
+                job_name = intent.job_name,
+                attempt = intent.attempt,
+                "AWS accepted the job"
+            );
+        }
+        Err(fault) => info!(
+            job_name = intent.job_name,
+            code = fault.code,
+            message = fault.message,
+            "AWS did not accept the job"
+        ),
+    }
+    Ok((Outcome::Started(reply.map(Box::new)), job))
+}
+
+/// The intent is written, but nothing was sent.
+fn held_back() -> Fault {
+    let message = "the object was deleted, or this process no longer leads".to_owned();
+    Fault {
+        kind: FaultKind::NotSent,
+        code: NOT_SENT.to_owned(),
+        message,
+    }
+}
+
+/// Replaces the status, fenced by the object's resourceVersion.
+pub(super) async fn write_status(
+    ctx: &Context,
+    mut job: Job,
+    status: JobStatus,
+    what: &'static str,
+) -> Result<Job, Error> {
+    let api = ctx.api(&job.namespace().unwrap_or_default());
+    job.status = Some(status);
+    // A PUT with managed fields would rewrite who owns what.
+    job.metadata.managed_fields = None;
+    let written = bounded(api.replace_status(&job.name_any(), &PostParams::default(), &job)).await?;
+    ctx.metrics.write(what);
+    Ok(written)
+}
+
+async fn protect(ctx: &Context, job: Job) -> Result<(Outcome, Job), Error> {
+    let mut finalizers = job.finalizers().to_vec();
+    finalizers.push(FINALIZER.to_owned());
+    let annotations = json!({OWNER_UID_ANNOTATION: job.uid()});
+    patch_metadata(
+        ctx,
+        job,
+        json!({"finalizers": finalizers, "annotations": annotations}),
+        "finalizer",
+    )
+    .await
+}
+
+async fn release(ctx: &Context, job: Job) -> Result<(Outcome, Job), Error> {
+    let finalizers: Vec<_> = job.finalizers().iter().filter(|f| *f != FINALIZER).collect();
+    let metadata = json!({"finalizers": finalizers});
+    patch_metadata(ctx, job, metadata, "finalizer").await
+}
+
+/// A merge patch of the metadata, fenced by uid and resourceVersion.
+pub(super) async fn patch_metadata(
+    ctx: &Context,
+    job: Job,
+    mut metadata: serde_json::Value,
+    what: &'static str,
+) -> Result<(Outcome, Job), Error> {
+    metadata["uid"] = json!(job.uid());
+    metadata["resourceVersion"] = json!(job.resource_version());
+    let api = ctx.api(&job.namespace().unwrap_or_default());
+    let patch = Patch::Merge(json!({"metadata": metadata}));
+    let written = bounded(api.patch(&job.name_any(), &PatchParams::default(), &patch)).await?;
+    ctx.metrics.write(what);
+    Ok((Outcome::Done, written))
+}
+
+async fn expire(ctx: &Context, job: Job) -> Result<(Outcome, Job), Error> {
+    let api = ctx.api(&job.namespace().unwrap_or_default());
+    let preconditions = Preconditions {
+        uid: job.uid(),
+        resource_version: job.resource_version(),
+    };
+    let params = DeleteParams::default().preconditions(preconditions);
+    bounded(api.delete(&job.name_any(), &params)).await?;
+    ctx.metrics.write("delete");
+    info!(
+        name = job.name_any(),
+        namespace = job.namespace(),
+        "deleted the object: its time to live is over"
+    );
+    Ok((Outcome::Done, job))
+}

@@ -1,0 +1,128 @@
+//! What every pass has at hand.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use futures::{FutureExt as _, future::BoxFuture};
+use kube::{Api, Client, ResourceExt as _, runtime::events::Recorder};
+
+use super::{Error, Stored};
+use crate::{
+    api::Kind,
+    engine::Engine,
+    lifecycle::{Class, Desired, Job, Refusal, Request, Rules, Subject},
+    runtime::metrics::Metrics,
+};
+
+/// No call to the API server takes longer.
+const API_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Says which class applies to an object.
+pub trait Classes: Send + Sync {
+    /// The class, or why there is none.
+    fn class_of<'a>(&'a self, job: &'a Subject) -> BoxFuture<'a, Result<Class, Refusal>>;
+}
+
+/// The one class that the install's flags make.
+#[derive(Clone, Debug)]
+pub struct InstallClass(pub Class);
+
+impl Classes for InstallClass {
+    fn class_of<'a>(&'a self, _job: &'a Subject) -> BoxFuture<'a, Result<Class, Refusal>> {
+        async move { Ok(self.0.clone()) }.boxed()
+    }
+}
+
+/// What every pass has at hand.
+pub struct Context {
+    /// The kind that this controller drives.
+    pub kind: Kind,
+    /// The API server.
+    pub client: Client,
+    /// AWS, and the account's budget.
+    pub engine: Engine,
+    /// The bounds.
+    pub rules: Rules,
+    /// The classes.
+    pub classes: Box<dyn Classes>,
+    /// Events.
+    pub recorder: Recorder,
+    /// Counts.
+    pub metrics: Metrics,
+    /// How long a pass may take.
+    pub pass_timeout: Duration,
+    /// For how long this process may act as the leader.
+    pub leader_for: fn() -> Duration,
+    /// How long to wait after errors, by object.
+    pub backoffs: Backoffs,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("kind", &self.kind)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// The objects of a namespace.
+    pub(super) fn api(&self, namespace: &str) -> Api<Job> {
+        Api::namespaced_with(self.client.clone(), namespace, &self.kind.resource())
+    }
+
+    /// The object as it is now, by a quorum read. `None`: it is gone.
+    pub(super) async fn fetch(&self, job: &Job) -> Result<Option<Stored>, Error> {
+        let namespace = job.namespace().unwrap_or_default();
+        let api = Api::<Stored>::namespaced_with(self.client.clone(), &namespace, &self.kind.resource());
+        bounded(api.get_opt(&job.name_any())).await
+    }
+
+    /// The effective request, or why there is none.
+    pub(super) async fn bind(&self, job: &Job, subject: &Subject) -> Result<Desired, Refusal> {
+        let request = Request::parse(self.kind, &job.spec)?;
+        let class = self.classes.class_of(subject).await?;
+        Desired::bind(request, &class, &self.rules.head, subject)
+    }
+}
+
+/// A call to the API server that ends.
+pub(super) async fn bounded<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(API_TIMEOUT, call).await {
+        Ok(reply) => Ok(reply?),
+        Err(_) => Err(Error::ApiTimeout),
+    }
+}
+
+/// Growing delays by object: kube's error policy knows no number of attempts.
+#[derive(Debug, Default)]
+pub struct Backoffs(Mutex<HashMap<String, ExponentialBackoff>>);
+
+impl Backoffs {
+    /// The next delay for an object.
+    pub fn next(&self, uid: &str) -> Duration {
+        let longest = Duration::from_secs(60);
+        let builder = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(500))
+            .with_max_delay(longest)
+            .with_jitter()
+            .without_max_times();
+        let mut delays = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        delays
+            .entry(uid.to_owned())
+            .or_insert_with(|| builder.build())
+            .next()
+            .unwrap_or(longest)
+    }
+
+    /// A pass went well.
+    pub fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+}

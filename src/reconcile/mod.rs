@@ -1,0 +1,120 @@
+//! The imperative shell: read, act, report. It makes no choices of its own.
+
+mod act;
+pub mod context;
+pub mod controller;
+mod observe;
+mod report;
+mod unreadable;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::{core::DeserializeGuard, runtime::controller::Action};
+
+use crate::lifecycle::{Desired, Job, Observed, Outcome, Step, Subject, look, plan, requeue, status};
+
+use context::Context;
+
+/// An object as it is watched: one that cannot be read does not stop the others.
+pub type Stored = DeserializeGuard<Job>;
+
+/// Why a pass could not be finished. What AWS answers is not an error but an [`Outcome`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server did not do what was asked.
+    #[error("the API server: {0}")]
+    Api(#[from] kube::Error),
+    /// It did not answer in time.
+    #[error("the API server did not answer in time")]
+    ApiTimeout,
+    /// The pass took too long.
+    #[error("the pass took longer than allowed")]
+    Hung,
+    /// The pass panicked.
+    #[error("the pass panicked")]
+    Panicked,
+}
+
+/// The time, as finely as the API server stores it.
+#[allow(clippy::disallowed_methods, reason = "the shell's one look at the clock")]
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}
+
+/// One pass over one object.
+///
+/// 1. `sight`   what is known without asking anybody; a copy from the cache that needs nothing rests here *(pure)*
+/// 2. `fetch`   the object as it is, by a quorum read *(reads)*
+/// 3. `observe` what `look` asks for *(reads)*
+/// 4. `plan`    the step *(pure)*
+/// 5. `act`     at most one AWS write; a Start is preceded by its intent *(writes)*
+/// 6. `report`  the status, then an event *(writes)*
+pub async fn pass(cached: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let Ok(job) = &cached.0 else {
+        return unreadable::pass(&cached, &ctx).await;
+    };
+    let first = sight(job, &ctx).await;
+    if let Some(rest) = first.rests() {
+        return Ok(rest);
+    }
+    let Some(fresh) = ctx.fetch(job).await? else {
+        return Ok(Action::await_change());
+    };
+    let Ok(job) = &fresh.0 else {
+        return unreadable::pass(&fresh, &ctx).await;
+    };
+    let sighted = sight(job, &ctx).await.with_permit_of(first);
+    let Sighted { desired, seen, .. } = observe::observe(&ctx, sighted).await;
+    let step = plan(&desired, &seen, now());
+    let (outcome, job) = act::act(&ctx, job, &desired, &seen, &step).await?;
+    let after = report::report(&ctx, &job, &desired, &seen, &step, &outcome).await?;
+    Ok(again(requeue(&step, &after, now())))
+}
+
+/// What is known of an object without asking anybody.
+struct Sighted {
+    desired: Result<Desired, crate::lifecycle::Refusal>,
+    look: crate::lifecycle::Look,
+    seen: Observed,
+}
+
+impl Sighted {
+    /// Nothing is to be read, done or written.
+    fn rests(&self) -> Option<Action> {
+        let now = now();
+        let waits_for_slot = self.look.permit && !self.seen.permit;
+        if !waits_for_slot && self.look != crate::lifecycle::Look::default() {
+            return None;
+        }
+        let step = plan(&self.desired, &self.seen, now);
+        let after = status(&self.desired, &self.seen, &step, &Outcome::Pending, now);
+        let quiet = !step.has_effect() && after == self.seen.job.status;
+        quiet.then(|| again(requeue(&step, &after, now)))
+    }
+
+    /// The slot that was granted on the cached copy is used for the object as it is.
+    fn with_permit_of(mut self, first: Self) -> Self {
+        self.seen.permit |= first.seen.permit;
+        self
+    }
+}
+
+async fn sight(job: &Job, ctx: &Context) -> Sighted {
+    let subject = Subject::of(job);
+    let desired = ctx.bind(job, &subject).await;
+    let mut seen = observe::unasked(ctx, subject);
+    let sighting = observe::sighting(ctx, &seen.job);
+    let look = look(&seen.job, &desired, &sighting, &ctx.rules, now());
+    seen.record = observe::listed(sighting);
+    seen.permit = look.permit && ctx.engine.budget.start();
+    Sighted { desired, look, seen }
+}
+
+fn again(after: Option<std::time::Duration>) -> Action {
+    after.map_or_else(Action::await_change, Action::requeue)
+}
+
+#[allow(unused_imports, reason = "named by the documentation of `pass`")]
+use Step as _;

@@ -1,0 +1,97 @@
+//! The reads that `look` asked for.
+
+use super::{Sighted, context::Context, now};
+use crate::{
+    api::conditions::Reason,
+    api::types::KeyForm,
+    lifecycle::{
+        Identity, KeyVerdict, Observed, Record, Refusal, Sighting, Subject, Unknown, look::KeyToJudge, plan::Target,
+    },
+};
+
+/// What is known without asking anybody.
+pub(super) fn unasked(ctx: &Context, subject: Subject) -> Observed {
+    Observed {
+        leader_for: (ctx.leader_for)(),
+        skew: ctx.engine.connection.skew(),
+        identity: ctx.engine.identity.borrow().clone(),
+        others_admitted: ctx.engine.budget.admits(),
+        ..Observed::unseen(subject, ctx.rules.clone())
+    }
+}
+
+/// What the last sweep says of an object. A sweep of another account or Region says nothing.
+pub(super) fn sighting(ctx: &Context, job: &Subject) -> Sighting {
+    let submission = job.submission();
+    let identity = ctx.engine.identity.borrow();
+    let same = submission
+        .zip(identity.as_ref())
+        .is_some_and(|(s, i)| s.account == i.account && s.region == i.region);
+    let sweep = ctx.engine.sweep.borrow();
+    Sighting::of(sweep.as_deref().filter(|_| same), submission)
+}
+
+/// What a sweep alone lets us know of the record.
+pub(super) fn listed(sighting: Sighting) -> Record {
+    match sighting {
+        Sighting::Listed { facts, as_of } => Record::Running { facts, as_of },
+        Sighting::None | Sighting::Left => Record::Unknown(Unknown::NotAsked),
+    }
+}
+
+/// Makes the reads.
+pub(super) async fn observe(ctx: &Context, mut sighted: Sighted) -> Sighted {
+    if let Some(target) = &sighted.look.get {
+        sighted.seen.record = get(ctx, target, sighted.seen.identity.as_ref()).await;
+    }
+    sighted.seen.key = judge(ctx, sighted.look.key.as_ref());
+    sighted
+}
+
+/// Looks in the record's own account and Region only: elsewhere it would read as absent.
+async fn get(ctx: &Context, target: &Target, identity: Option<&Identity>) -> Record {
+    let same = identity.is_some_and(|i| i.account == target.account && i.region == target.region);
+    if !same {
+        return Record::Unknown(Unknown::OtherIdentity(identity.cloned()));
+    }
+    if !ctx.engine.budget.get() {
+        return Record::Unknown(Unknown::NoPermit);
+    }
+    let as_of = now();
+    match ctx.engine.connection.get(ctx.kind, &target.job_name).await {
+        Ok(Some(facts)) if facts.terminal() => Record::Terminal {
+            facts: Box::new(facts),
+            as_of,
+        },
+        Ok(Some(facts)) => Record::Running {
+            facts: Box::new(facts),
+            as_of,
+        },
+        Ok(None) => Record::Absent { as_of },
+        Err(fault) => Record::Unknown(Unknown::Failed(fault)),
+    }
+}
+
+/// Judges the key. Only a key ARN can be used: nothing resolves the other forms here.
+fn judge(ctx: &Context, key: Option<&KeyToJudge>) -> KeyVerdict {
+    let reference = match key {
+        None => return KeyVerdict::NotNeeded,
+        Some(KeyToJudge::Pinned(arn)) => return KeyVerdict::Usable { arn: arn.clone() },
+        Some(KeyToJudge::Reference(reference)) => reference,
+    };
+    let field = "spec.encryption.kmsKeyId";
+    let ours = ctx.engine.connection.region();
+    match reference.form() {
+        KeyForm::KeyArn { region, .. } if region == ours => KeyVerdict::Usable {
+            arn: reference.to_string(),
+        },
+        KeyForm::KeyArn { region, .. } => {
+            let message = format!("the key is in {region}, but the job runs in {ours}; use a key of {ours}");
+            KeyVerdict::Refused(Refusal::field(Reason::KeyRegionMismatch, field, message))
+        }
+        KeyForm::KeyId(_) | KeyForm::AliasName(_) | KeyForm::AliasArn { .. } => {
+            let message = "this form cannot be resolved to a key here; give the key's ARN (arn:aws:kms:<region>:<account>:key/<id>)";
+            KeyVerdict::Refused(Refusal::field(Reason::KeyNotResolvable, field, message))
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The status, then an event.
+
+use std::time::Duration;
+
+use kube::{
+    Resource as _,
+    runtime::events::{Event, EventType},
+};
+use tracing::{debug, info};
+
+use super::{Error, act::write_status, context::Context, now};
+use crate::{
+    api::status::JobStatus,
+    lifecycle::{
+        Desired, Job, Observed, Outcome, Refusal, Step, Subject, status,
+        status::{Announcement, announce},
+    },
+};
+
+const EVENT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Writes the status if it differs, then tells of a transition.
+pub(super) async fn report(
+    ctx: &Context,
+    job: &Job,
+    desired: &Result<Desired, Refusal>,
+    seen: &Observed,
+    step: &Step,
+    outcome: &Outcome,
+) -> Result<JobStatus, Error> {
+    let after = status(desired, seen, step, outcome, now());
+    let written = job.status.clone().unwrap_or_default();
+    if after != written && !matches!(step, Step::Release { .. } | Step::Expire) {
+        store(ctx, job, desired, seen, step, outcome, &after).await?;
+    }
+    if let Some(announcement) = announce(step, &seen.job.status, &after) {
+        tell(ctx, job, announcement).await;
+    }
+    Ok(after)
+}
+
+/// After a Start somebody else's write must not lose the outcome: on a conflict the object is read once more, and the outcome
+/// stored if the intent is still ours.
+async fn store(
+    ctx: &Context,
+    job: &Job,
+    desired: &Result<Desired, Refusal>,
+    seen: &Observed,
+    step: &Step,
+    outcome: &Outcome,
+    after: &JobStatus,
+) -> Result<(), Error> {
+    let error = match write_status(ctx, job.clone(), after.clone(), "status").await {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let conflict = matches!(&error, Error::Api(kube::Error::Api(status)) if status.is_conflict());
+    let (true, Step::Submit(intent)) = (conflict, step) else {
+        return Err(error);
+    };
+    let Some(Ok(fresh)) = ctx.fetch(job).await?.map(|stored| stored.0) else {
+        return Err(error);
+    };
+    let subject = Subject::of(&fresh);
+    let ours = subject
+        .submission()
+        .is_some_and(|s| s.job_name == intent.job_name && s.started_at == intent.started_at);
+    if !ours {
+        return Err(error);
+    }
+    let seen = Observed {
+        job: subject,
+        ..seen.clone()
+    };
+    let after = status(desired, &seen, step, outcome, now());
+    write_status(ctx, fresh, after, "status").await.map(|_| ())
+}
+
+/// Events are a courtesy: nothing waits for them and nothing fails with them.
+pub(super) async fn tell(ctx: &Context, job: &Job, announcement: Announcement) {
+    let Announcement { warning, reason, note } = announcement;
+    info!(
+        namespace = job.metadata.namespace,
+        name = job.metadata.name,
+        reason,
+        note,
+        "transition"
+    );
+    let event = Event {
+        type_: if warning { EventType::Warning } else { EventType::Normal },
+        reason,
+        note: Some(note.chars().take(1000).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    let reference = job.object_ref(&ctx.kind.resource());
+    let told = tokio::time::timeout(EVENT_TIMEOUT, ctx.recorder.publish(&event, &reference)).await;
+    match told {
+        Ok(Ok(())) => ctx.metrics.write("event"),
+        Ok(Err(error)) => debug!(%error, "an event was not stored"),
+        Err(_) => debug!("an event was not stored in time"),
+    }
+}
