@@ -7,3 +7,4 @@ pub mod kubectl;
 pub mod operator;
 pub mod ports;
 pub mod process;
+pub mod stage;

@@ -1,0 +1,177 @@
+//! All parts together: a control plane with the CRDs, an AWS simulator, and operators that know both.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject};
+use kube::runtime::wait::{await_condition, conditions};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::aws_sim::{AwsSim, Config};
+use crate::control_plane::ControlPlane;
+use crate::kubectl::Kubectl;
+use crate::operator::{Builder, Operator};
+
+/// The Region of a stage's operators.
+pub const REGION: &str = "eu-west-1";
+/// The cluster id of a stage's operators.
+pub const CLUSTER_ID: &str = "stage";
+/// The output bucket of jobs that name none.
+pub const BUCKET: &str = "stage-transcripts";
+
+/// A control plane with the CRDs, an AWS simulator, and kubectl.
+pub struct Stage {
+    /// The control plane.
+    pub plane: ControlPlane,
+    /// The AWS simulator.
+    pub sim: AwsSim,
+    /// kubectl as the administrator.
+    pub kubectl: Kubectl,
+    /// The client of the administrator.
+    pub client: kube::Client,
+}
+
+/// The repository's top folder.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+impl Stage {
+    /// Starts all parts, without an operator.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let (plane, sim) = tokio::try_join!(ControlPlane::start(), AwsSim::start(config))?;
+        let kubectl = Kubectl::new(&plane)?;
+        let client = plane.client()?;
+        let stage = Self {
+            plane,
+            sim,
+            kubectl,
+            client,
+        };
+        stage.install_crds().await?;
+        Ok(stage)
+    }
+
+    /// Applies the committed CRDs and waits until they are served.
+    pub async fn install_crds(&self) -> anyhow::Result<()> {
+        let crds = repository().join("crds");
+        let crds = crds.to_str().context("the path of the repository is not UTF-8")?;
+        self.kubectl.run(&["apply", "--server-side", "-f", crds]).await?.ok()?;
+        let api = Api::<CustomResourceDefinition>::all(self.client.clone());
+        let served = await_condition(
+            api,
+            "transcriptionjobs.transcribe-operator.io",
+            conditions::is_crd_established(),
+        );
+        tokio::time::timeout(Duration::from_secs(20), served)
+            .await
+            .context("the CRD is not served")??;
+        Ok(())
+    }
+
+    /// An operator with short intervals, which reaches the API server directly.
+    pub fn operator(&self, program: &str) -> Builder {
+        self.operator_at(program, &self.plane.kubeconfig(), self.sim.url())
+    }
+
+    /// An operator with short intervals, by another way to the API server and to AWS.
+    pub fn operator_at(&self, program: &str, kubeconfig: &Path, aws: &str) -> Builder {
+        Operator::builder(program, kubeconfig)
+            .args([
+                "run",
+                "--region",
+                REGION,
+                "--cluster-id",
+                CLUSTER_ID,
+                "--output-bucket",
+                BUCKET,
+            ])
+            .args([
+                "--transcribe-endpoint",
+                aws,
+                "--sts-endpoint",
+                aws,
+                "--allow-insecure-endpoints",
+            ])
+            .args(["--follow-interval", "0.3", "--log-format", "text"])
+            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+    }
+
+    /// The jobs of a namespace, as they are stored.
+    pub fn jobs(&self, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, &job_resource())
+    }
+
+    /// One job, as it is stored.
+    pub async fn job(&self, namespace: &str, name: &str) -> anyhow::Result<Option<Value>> {
+        let job = self.jobs(namespace).get_opt(name).await?;
+        Ok(job.map(serde_json::to_value).transpose()?)
+    }
+
+    /// Waits until a job is as wanted; the error shows how it is instead.
+    pub async fn until(
+        &self,
+        namespace: &str,
+        name: &str,
+        patience: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> anyhow::Result<Value> {
+        let end = Instant::now() + patience;
+        loop {
+            let job = self.job(namespace, name).await?;
+            if let Some(job) = job.as_ref().filter(|job| wanted(job)) {
+                return Ok(job.clone());
+            }
+            if Instant::now() >= end {
+                let shown = job.map_or_else(|| "gone".to_owned(), |job| format!("{:#}", job["status"]));
+                anyhow::bail!("{namespace}/{name} is not as wanted after {patience:?}: {shown}");
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until a job's condition has this status and reason.
+    pub async fn until_reason(&self, namespace: &str, name: &str, type_: &str, reason: &str) -> anyhow::Result<Value> {
+        let wanted = |job: &Value| condition(job, type_).is_some_and(|c| c["reason"] == reason);
+        self.until(namespace, name, Duration::from_secs(30), wanted).await
+    }
+
+    /// Waits until an object is gone.
+    pub async fn until_gone(&self, namespace: &str, name: &str, patience: Duration) -> anyhow::Result<()> {
+        let end = Instant::now() + patience;
+        while let Some(job) = self.job(namespace, name).await? {
+            anyhow::ensure!(
+                Instant::now() < end,
+                "{namespace}/{name} is still there: {:#}",
+                job["status"]
+            );
+            sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+}
+
+/// How a dynamic client finds the jobs.
+pub fn job_resource() -> ApiResource {
+    ApiResource {
+        group: "transcribe-operator.io".to_owned(),
+        version: "v1alpha1".to_owned(),
+        api_version: "transcribe-operator.io/v1alpha1".to_owned(),
+        kind: "TranscriptionJob".to_owned(),
+        plural: "transcriptionjobs".to_owned(),
+    }
+}
+
+/// A condition of an object.
+pub fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
+    object["status"]["conditions"]
+        .as_array()?
+        .iter()
+        .find(|c| c["type"] == type_)
+}
