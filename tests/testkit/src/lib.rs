@@ -5,6 +5,7 @@ pub mod control_plane;
 pub mod fault_proxy;
 pub mod kubectl;
 pub mod operator;
+pub mod oracle;
 pub mod ports;
 pub mod process;
 pub mod stage;
