@@ -63,6 +63,28 @@ pub(super) fn spec_schema(crd: &CustomResourceDefinition) -> Value {
     serde_json::to_value(spec).unwrap_or_default()
 }
 
+/// The paths of the members of a spec that its kind does not know, such as `spec.encription`: an API server drops them,
+/// and only strict clients are told.
+pub fn unknown_members(kind: Kind, spec: &Value) -> Vec<String> {
+    fn walk(schema: &Value, value: &Value, path: &str, unknown: &mut Vec<String>) {
+        if let Some(items) = value.as_array() {
+            for (i, item) in items.iter().enumerate() {
+                walk(&schema["items"], item, &format!("{path}[{i}]"), unknown);
+            }
+        }
+        for (name, member) in value.as_object().into_iter().flatten() {
+            let path = format!("{path}.{name}");
+            match schema["properties"].get(name).or(schema.get("additionalProperties")) {
+                Some(schema) => walk(schema, member, &path, unknown),
+                None => unknown.push(path),
+            }
+        }
+    }
+    let mut unknown = Vec::new();
+    walk(&spec_schema(&kind.crd()), spec, "spec", &mut unknown);
+    unknown
+}
+
 fn tidy_schema(schema: &mut Value) {
     match schema {
         Value::Object(members) => {

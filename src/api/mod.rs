@@ -11,6 +11,7 @@
 pub mod common;
 pub mod conditions;
 mod crd;
+mod reference;
 mod rules;
 mod spec;
 pub mod status;
@@ -18,7 +19,8 @@ pub(crate) mod text;
 pub mod transcription_job;
 pub mod types;
 
-pub use crd::{crds, render_crds};
+pub use crd::{crds, render_crds, unknown_members};
+pub use reference::render_reference;
 pub use spec::{Kind, Spec, Violation};
 
 /// The API group of all kinds.

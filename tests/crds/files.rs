@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use serde_json::Value;
-use transcribe_operator::api::{Kind, crds, render_crds};
+use transcribe_operator::api::conditions::Reason;
+use transcribe_operator::api::{Kind, crds, render_crds, render_reference};
 
 #[test]
 fn the_committed_crds_are_current() {
@@ -16,6 +17,27 @@ fn the_committed_crds_are_current() {
     }
     let committed = std::fs::read_dir(&folder).unwrap().count();
     assert_eq!(committed, rendered.len(), "crds/ holds a file that is not generated");
+}
+
+#[test]
+fn the_reference_is_current_and_explains_every_member_and_reason() {
+    let reference = render_reference();
+    for kind in Kind::ALL {
+        assert!(reference.contains(&format!("## {kind}\n")), "{kind}");
+        for sample in crate::samples::all() {
+            for path in crate::samples::paths(&sample) {
+                let name = path.rsplit('/').next().unwrap();
+                let is_key = ["de-DE", "team", "department"].contains(&name) || name.parse::<u8>().is_ok();
+                assert!(is_key || reference.contains(&format!("| `{name}` |")), "{path}");
+            }
+        }
+    }
+    for reason in Reason::ALL {
+        assert!(reference.contains(&format!("| `{}` | ", reason.as_str())), "{reason:?}");
+    }
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference.md");
+    let committed = std::fs::read_to_string(committed).unwrap_or_default();
+    assert!(committed == reference, "docs/reference.md is stale: run make generate");
 }
 
 #[test]
