@@ -76,7 +76,7 @@ fn object(schema: &Value, path: &str, sections: &mut Vec<String>) {
         sections.extend(
             rules(member)
                 .filter(|_| !is_object(member))
-                .map(|rules| format!("`{name}`:\n\n{rules}")),
+                .map(|rules| format!("`{name}`: {rules}")),
         );
     }
     for (name, member) in members {
@@ -141,7 +141,7 @@ fn rules(schema: &Value) -> Option<String> {
         .iter()
         .map(|rule| format!("- {}\n", text(rule, "message")))
         .collect();
-    Some(rules.concat())
+    Some(format!("Rules:\n\n{}", rules.concat()))
 }
 
 fn reasons() -> String {

@@ -97,7 +97,8 @@ pub struct TranscriptionJobSpec {
     /// of the keys. It is put below the key prefix of the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_key: Option<OutputKey>,
-    /// How the output is encrypted.
+    /// How the output is encrypted: with the key named here, else with the default key of the class, else with keys that
+    /// Amazon S3 manages (SSE-S3). status.encryption says what is in effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
     /// Speakers, channels, alternatives, vocabulary.
