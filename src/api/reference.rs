@@ -159,7 +159,7 @@ fn reasons() -> String {
 }
 
 fn table(heads: [&str; 3], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | ").replace("\n", " "));
+    let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | ").replace('\n', " "));
     let heads = row(heads.map(str::to_owned).to_vec());
     let rows = rows.map(|cells| row(cells.into_iter().map(|cell| cell.replace('|', r"\|")).collect()));
     format!("{heads}|---|---|---|\n{}", rows.collect::<String>())

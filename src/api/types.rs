@@ -3,9 +3,9 @@
 //! Patterns are those of the AWS model where it has one, matched whole as AWS does. Go's regular expressions, which the
 //! API server uses, have no repeat count above 1000: such a count stands in the length alone.
 
-use super::text::{TextRule, closed_enum, text};
+use super::text::{closed_enum, text};
 
-pub use super::text::{Int, Invalid, List, Map, Text, UNBOUNDED};
+pub use super::text::{Int, Invalid, List, Map, Text, TextRule, UNBOUNDED};
 
 macro_rules! partition {
     () => {
