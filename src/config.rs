@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// For how long AWS accepts a signed request.
-const SIGNATURE_WINDOW: Duration = Duration::from_secs(15 * 60);
+const SIGNATURE_WINDOW: Duration = Duration::from_mins(15);
 
 /// Runs Amazon Transcribe jobs from Kubernetes: once, and encrypted as asked.
 #[derive(Debug, Parser)]
@@ -85,6 +85,9 @@ pub struct RunArgs {
     /// After how many seconds the work on one object is given up and begun anew.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     pub pass_timeout: u64,
+    /// The name of the Pod, for the Events.
+    #[arg(long, env = "POD_NAME")]
+    pub pod_name: Option<String>,
     /// How log lines look.
     #[arg(long, value_enum, default_value = "json")]
     pub log_format: LogFormat,

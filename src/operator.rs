@@ -156,7 +156,7 @@ fn context(
 ) -> Context {
     let reporter = Reporter {
         controller: "transcribe-operator".to_owned(),
-        instance: std::env::var("POD_NAME").ok(),
+        instance: args.pod_name.clone(),
     };
     Context {
         kind,

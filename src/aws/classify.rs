@@ -31,7 +31,9 @@ where
                 "the connection to AWS broke before the reply",
             ),
         },
-        _ => below(FaultKind::Ambiguous, "UnreadableReply", "AWS's reply could not be read"),
+        SdkError::ResponseError(_) | _ => {
+            below(FaultKind::Ambiguous, "UnreadableReply", "AWS's reply could not be read")
+        }
     }
 }
 
@@ -44,12 +46,12 @@ fn answered(code: Option<&str>, message: Option<&str>) -> Fault {
         );
     };
     let message = printable(message.unwrap_or_default());
-    let kind = match FaultKind::of_code(code) {
-        // AWS answers BadRequestException where a record is absent; only the text tells.
-        FaultKind::Invalid if code == "BadRequestException" && message.contains("couldn't be found") => {
-            FaultKind::Absent
-        }
-        kind => kind,
+    // AWS answers BadRequestException where a record is absent; only the text tells.
+    let absent = code == "BadRequestException" && message.contains("couldn't be found");
+    let kind = if absent {
+        FaultKind::Absent
+    } else {
+        FaultKind::of_code(code)
     };
     Fault {
         kind,
@@ -67,7 +69,7 @@ fn below(kind: FaultKind, code: &str, message: &str) -> Fault {
 }
 
 fn not_sent_fault(error: &(dyn Error + 'static)) -> Fault {
-    let no_credentials = chain(error).any(|cause| cause.is::<CredentialsError>());
+    let no_credentials = chain(error).any(<dyn Error>::is::<CredentialsError>);
     let message = if no_credentials {
         "the operator has no credentials"
     } else {

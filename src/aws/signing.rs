@@ -44,7 +44,7 @@ impl SkewProbe {
         let Ok(theirs) = aws_smithy_types::DateTime::from_str(date, Format::HttpDate) else {
             return;
         };
-        let apart = (Timestamp::now().as_second() - theirs.secs())
+        let apart = (crate::runtime::clock::now().as_second() - theirs.secs())
             .unsigned_abs()
             .saturating_mul(1000);
         self.0.store(apart, Ordering::Relaxed);

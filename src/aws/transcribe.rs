@@ -2,7 +2,7 @@
 
 mod transcription;
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_transcribe::config::Builder;
@@ -11,11 +11,8 @@ use jiff::Timestamp;
 use super::{Connection, classify::fault, signing::SignedAt};
 use crate::{
     api::{Kind, Spec, status::Submission},
-    lifecycle::{Facts, Fault, FaultKind},
+    lifecycle::{Facts, Fault, FaultKind, plan::START_TAKES},
 };
-
-/// The longest that a Start may take. It is sent once.
-const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which jobs a list is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +103,8 @@ fn once(signed_at: Timestamp) -> Builder {
         .disable_clock_skew_correction(true)
         .timeout_config(
             TimeoutConfig::builder()
-                .operation_timeout(START_TIMEOUT)
-                .operation_attempt_timeout(START_TIMEOUT)
+                .operation_timeout(START_TAKES)
+                .operation_attempt_timeout(START_TAKES)
                 .build(),
         )
 }

@@ -3,7 +3,6 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tracing::{debug, warn};
@@ -12,9 +11,9 @@ use super::Engine;
 use crate::{
     api::{Kind, status::SubmissionOutcome},
     aws::transcribe::ListOf,
-    lifecycle::{Fault, Sighting, Subject, Sweep},
-    reconcile::{Stored, now},
-    runtime::metrics::Metrics,
+    lifecycle::{Facts, Fault, Sighting, Subject, Sweep},
+    reconcile::Stored,
+    runtime::{clock::now, metrics::Metrics},
 };
 
 /// What a follower needs.
@@ -107,7 +106,7 @@ pub(super) async fn list_all(
     kind: Kind,
     of: ListOf,
     head: &str,
-) -> Result<HashMap<String, crate::lifecycle::Facts>, Fault> {
+) -> Result<HashMap<String, Facts>, Fault> {
     let mut jobs = HashMap::new();
     let mut from = None;
     loop {
@@ -119,9 +118,4 @@ pub(super) async fn list_all(
             None => return Ok(jobs),
         }
     }
-}
-
-/// When a sweep was begun, for tests and logs.
-pub fn begun_at(engine: &Engine) -> Option<Timestamp> {
-    engine.sweep.borrow().as_ref().map(|sweep| sweep.begun_at)
 }

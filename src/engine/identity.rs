@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::Engine;
 
-const AGAIN: Duration = Duration::from_secs(300);
+const AGAIN: Duration = Duration::from_mins(5);
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Keeps the engine's identity verified. A failure leaves what was verified before: the credentials sign what they sign.

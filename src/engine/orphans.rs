@@ -18,7 +18,7 @@ use crate::{
     api::Kind,
     aws::transcribe::ListOf,
     lifecycle::{Facts, Fault, JobName, Rules, subject::later},
-    reconcile::now,
+    runtime::clock::now,
     runtime::metrics::Metrics,
 };
 
@@ -124,6 +124,7 @@ impl Sweeper {
 
 /// The records to remove: ended, of this cluster, not to be retained, of no object, and older than anything that could still
 /// be on its way.
+#[expect(clippy::implicit_hasher, reason = "called with the standard one only")]
 pub fn orphans(records: &HashMap<String, Facts>, uids: &HashSet<String>, rules: &Rules, now: Timestamp) -> Vec<String> {
     let is_orphan = |name: &str, facts: &Facts| {
         let Some(parsed) = JobName::parse(name) else {

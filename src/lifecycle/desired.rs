@@ -189,8 +189,8 @@ impl Desired {
         }
         let text = serde_json::json!({"spec": spec, "pinned": pinned}).to_string();
         let hash = Sha256::digest(text.as_bytes());
-        let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("v1:{hex}")
+        let short = u128::from_be_bytes(std::array::from_fn(|i| hash[i]));
+        format!("v1:{short:032x}")
     }
 }
 

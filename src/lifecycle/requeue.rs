@@ -8,7 +8,7 @@ use super::Step;
 use crate::api::status::{JobStatus, SubmissionOutcome};
 
 /// A job that is followed is woken by sweeps; this is the net under them.
-const NET: Duration = Duration::from_secs(600);
+const NET: Duration = Duration::from_mins(10);
 
 /// How long to rest after a step that left this status. `None`: until the object changes.
 pub fn requeue(step: &Step, after: &JobStatus, now: Timestamp) -> Option<Duration> {

@@ -1,7 +1,5 @@
 //! One step, performed: one `match`, at most one AWS write.
 
-use std::time::Duration;
-
 use kube::{
     ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
@@ -10,32 +8,22 @@ use serde_json::json;
 use tracing::info;
 
 use super::{
-    Error,
+    Decided, Error,
     context::{Context, bounded},
-    now,
 };
 use crate::{
     api::{
         FINALIZER, OWNER_UID_ANNOTATION,
         status::{JobStatus, Submission},
     },
-    lifecycle::{Desired, Fault, FaultKind, Job, Observed, Outcome, Refusal, Step, fault::NOT_SENT, status},
+    lifecycle::{Fault, FaultKind, Job, Outcome, Step, fault::NOT_SENT, plan::START_TAKES},
 };
 
-/// The time that a Start takes at most: a leader with less left does not send it.
-const START_TAKES: Duration = Duration::from_secs(5);
-
 /// Performs a step. Returns what became of it, and the object as it was last written.
-pub(super) async fn act(
-    ctx: &Context,
-    job: &Job,
-    desired: &Result<Desired, Refusal>,
-    seen: &Observed,
-    step: &Step,
-) -> Result<(Outcome, Job), Error> {
+pub(super) async fn act(ctx: &Context, job: &Job, decided: &Decided<'_>) -> Result<(Outcome, Job), Error> {
     let job = job.clone();
-    match step {
-        Step::Submit(intent) => submit(ctx, job, desired, seen, step, intent).await,
+    match decided.step {
+        Step::Submit(intent) => submit(ctx, job, decided, intent).await,
         Step::Protect => protect(ctx, job).await,
         Step::Release { .. } => release(ctx, job).await,
         Step::Expire => expire(ctx, job).await,
@@ -64,23 +52,15 @@ pub(super) async fn act(
 }
 
 /// Writes the intent with the resourceVersion that was read, then starts the job.
-async fn submit(
-    ctx: &Context,
-    job: Job,
-    desired: &Result<Desired, Refusal>,
-    seen: &Observed,
-    step: &Step,
-    intent: &Submission,
-) -> Result<(Outcome, Job), Error> {
-    let Ok(desired_now) = desired else {
+async fn submit(ctx: &Context, job: Job, decided: &Decided<'_>, intent: &Submission) -> Result<(Outcome, Job), Error> {
+    let Ok(desired) = decided.desired else {
         return Ok((Outcome::Pending, job));
     };
-    let status = status(desired, seen, step, &Outcome::Pending, now());
-    let job = write_status(ctx, job, status, "intent").await?;
+    let job = write_status(ctx, job, decided.status(&Outcome::Pending), "intent").await?;
     if job.metadata.deletion_timestamp.is_some() || (ctx.leader_for)() < START_TAKES {
         return Ok((Outcome::Started(Err(held_back())), job));
     }
-    let reply = ctx.engine.connection.start(&desired_now.spec, intent).await;
+    let reply = ctx.engine.connection.start(&desired.spec, intent).await;
     match &reply {
         Ok(_) => {
             ctx.engine.budget.admitted();

@@ -107,7 +107,7 @@ pub struct Backoffs(Mutex<HashMap<String, ExponentialBackoff>>);
 impl Backoffs {
     /// The next delay for an object.
     pub fn next(&self, uid: &str) -> Duration {
-        let longest = Duration::from_secs(60);
+        let longest = Duration::from_mins(1);
         let builder = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
             .with_max_delay(longest)

@@ -90,7 +90,7 @@ fn slim(stored: &mut Stored) {
 
 /// A pass that panics or hangs ends here.
 async fn guarded(stored: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let run = AssertUnwindSafe(pass(stored.clone(), ctx.clone())).catch_unwind();
+    let run = Box::pin(AssertUnwindSafe(pass(stored.clone(), ctx.clone())).catch_unwind());
     let result = match tokio::time::timeout(ctx.pass_timeout, run).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Error::Panicked),
@@ -114,6 +114,7 @@ async fn guarded(stored: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Error
     result
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube wants")]
 fn retry(stored: Arc<Stored>, _error: &Error, ctx: Arc<Context>) -> Action {
     Action::requeue(ctx.backoffs.next(&uid(&stored)))
 }

@@ -9,10 +9,12 @@ mod unreadable;
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use kube::{core::DeserializeGuard, runtime::controller::Action};
 
-use crate::lifecycle::{Desired, Job, Observed, Outcome, Step, Subject, look, plan, requeue, status};
+use crate::api::status::JobStatus;
+use crate::lifecycle::{Desired, Job, Look, Observed, Outcome, Refusal, Step, Subject, look, plan, requeue, status};
+
+use crate::runtime::clock::now;
 
 use context::Context;
 
@@ -34,13 +36,6 @@ pub enum Error {
     /// The pass panicked.
     #[error("the pass panicked")]
     Panicked,
-}
-
-/// The time, as finely as the API server stores it.
-#[allow(clippy::disallowed_methods, reason = "the shell's one look at the clock")]
-pub fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
 /// One pass over one object.
@@ -68,15 +63,34 @@ pub async fn pass(cached: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Erro
     let sighted = sight(job, &ctx).await.with_permit_of(first);
     let Sighted { desired, seen, .. } = observe::observe(&ctx, sighted).await;
     let step = plan(&desired, &seen, now());
-    let (outcome, job) = act::act(&ctx, job, &desired, &seen, &step).await?;
-    let after = report::report(&ctx, &job, &desired, &seen, &step, &outcome).await?;
+    let decided = Decided {
+        desired: &desired,
+        seen: &seen,
+        step: &step,
+    };
+    let (outcome, job) = act::act(&ctx, job, &decided).await?;
+    let after = report::report(&ctx, &job, &decided, &outcome).await?;
     Ok(again(requeue(&step, &after, now())))
+}
+
+/// A step, and what it rests on.
+#[derive(Clone, Copy)]
+struct Decided<'a> {
+    desired: &'a Result<Desired, Refusal>,
+    seen: &'a Observed,
+    step: &'a Step,
+}
+
+impl Decided<'_> {
+    fn status(&self, outcome: &Outcome) -> JobStatus {
+        status(self.desired, self.seen, self.step, outcome, now())
+    }
 }
 
 /// What is known of an object without asking anybody.
 struct Sighted {
-    desired: Result<Desired, crate::lifecycle::Refusal>,
-    look: crate::lifecycle::Look,
+    desired: Result<Desired, Refusal>,
+    look: Look,
     seen: Observed,
 }
 
@@ -85,7 +99,7 @@ impl Sighted {
     fn rests(&self) -> Option<Action> {
         let now = now();
         let waits_for_slot = self.look.permit && !self.seen.permit;
-        if !waits_for_slot && self.look != crate::lifecycle::Look::default() {
+        if !waits_for_slot && self.look != Look::default() {
             return None;
         }
         let step = plan(&self.desired, &self.seen, now);
@@ -115,6 +129,3 @@ async fn sight(job: &Job, ctx: &Context) -> Sighted {
 fn again(after: Option<std::time::Duration>) -> Action {
     after.map_or_else(Action::await_change, Action::requeue)
 }
-
-#[allow(unused_imports, reason = "named by the documentation of `pass`")]
-use Step as _;

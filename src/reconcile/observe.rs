@@ -1,12 +1,13 @@
 //! The reads that `look` asked for.
 
-use super::{Sighted, context::Context, now};
+use super::{Sighted, context::Context};
 use crate::{
     api::conditions::Reason,
     api::types::KeyForm,
     lifecycle::{
         Identity, KeyVerdict, Observed, Record, Refusal, Sighting, Subject, Unknown, look::KeyToJudge, plan::Target,
     },
+    runtime::clock::now,
 };
 
 /// What is known without asking anybody.

@@ -8,11 +8,11 @@ use kube::{
 };
 use tracing::{debug, info};
 
-use super::{Error, act::write_status, context::Context, now};
+use super::{Decided, Error, act::write_status, context::Context};
 use crate::{
     api::status::JobStatus,
     lifecycle::{
-        Desired, Job, Observed, Outcome, Refusal, Step, Subject, status,
+        Job, Observed, Outcome, Step, Subject,
         status::{Announcement, announce},
     },
 };
@@ -23,17 +23,14 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) async fn report(
     ctx: &Context,
     job: &Job,
-    desired: &Result<Desired, Refusal>,
-    seen: &Observed,
-    step: &Step,
+    decided: &Decided<'_>,
     outcome: &Outcome,
 ) -> Result<JobStatus, Error> {
-    let after = status(desired, seen, step, outcome, now());
-    let written = job.status.clone().unwrap_or_default();
-    if after != written && !matches!(step, Step::Release { .. } | Step::Expire) {
-        store(ctx, job, desired, seen, step, outcome, &after).await?;
+    let after = decided.status(outcome);
+    if job.status.as_ref() != Some(&after) && !matches!(decided.step, Step::Release { .. } | Step::Expire) {
+        store(ctx, job, decided, outcome, &after).await?;
     }
-    if let Some(announcement) = announce(step, &seen.job.status, &after) {
+    if let Some(announcement) = announce(decided.step, &decided.seen.job.status, &after) {
         tell(ctx, job, announcement).await;
     }
     Ok(after)
@@ -44,35 +41,34 @@ pub(super) async fn report(
 async fn store(
     ctx: &Context,
     job: &Job,
-    desired: &Result<Desired, Refusal>,
-    seen: &Observed,
-    step: &Step,
+    decided: &Decided<'_>,
     outcome: &Outcome,
     after: &JobStatus,
 ) -> Result<(), Error> {
-    let error = match write_status(ctx, job.clone(), after.clone(), "status").await {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
+    let Err(error) = write_status(ctx, job.clone(), after.clone(), "status").await else {
+        return Ok(());
     };
     let conflict = matches!(&error, Error::Api(kube::Error::Api(status)) if status.is_conflict());
-    let (true, Step::Submit(intent)) = (conflict, step) else {
+    let (true, Step::Submit(intent)) = (conflict, decided.step) else {
         return Err(error);
     };
     let Some(Ok(fresh)) = ctx.fetch(job).await?.map(|stored| stored.0) else {
         return Err(error);
     };
     let subject = Subject::of(&fresh);
-    let ours = subject
-        .submission()
-        .is_some_and(|s| s.job_name == intent.job_name && s.started_at == intent.started_at);
-    if !ours {
+    let stored = subject.submission();
+    if !stored.is_some_and(|s| s.job_name == intent.job_name && s.started_at == intent.started_at) {
         return Err(error);
     }
     let seen = Observed {
         job: subject,
-        ..seen.clone()
+        ..decided.seen.clone()
     };
-    let after = status(desired, &seen, step, outcome, now());
+    let after = Decided {
+        seen: &seen,
+        ..*decided
+    }
+    .status(outcome);
     write_status(ctx, fresh, after, "status").await.map(|_| ())
 }
 

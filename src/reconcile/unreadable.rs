@@ -12,7 +12,6 @@ use tracing::warn;
 use super::{
     Error, Stored,
     context::{Context, bounded},
-    now,
 };
 use crate::{
     api::{
@@ -20,6 +19,7 @@ use crate::{
         conditions::{READY, Reason, STALLED},
     },
     lifecycle::subject::later,
+    runtime::clock::now,
 };
 
 const LONGEST_MESSAGE: usize = 500;

@@ -1,5 +1,6 @@
-//! Plumbing: metrics, logs, the admin endpoints.
+//! Plumbing: the clock, metrics, logs, the admin endpoints.
 
 pub mod admin;
+pub mod clock;
 pub mod metrics;
 pub mod telemetry;

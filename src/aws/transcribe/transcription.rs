@@ -15,6 +15,7 @@ use crate::{
         common::{ContentRedaction, LanguageIdSettings, Media},
         status::{IdentifiedLanguage, OutputStatus, Submission},
         transcription_job::{JobExecutionSettings, ModelSettings, Settings, Subtitles, TranscriptionJobSpec},
+        types::Int,
     },
     aws::{
         classify::{fault, printable},
@@ -40,7 +41,7 @@ pub(super) async fn start(
         .send()
         .await
         .map_err(|e| fault(&e))?;
-    Ok(reply.transcription_job.map(job_facts).unwrap_or_else(accepted))
+    Ok(reply.transcription_job.map_or_else(accepted, job_facts))
 }
 
 /// AWS accepted the job and said nothing about it.
@@ -71,7 +72,7 @@ fn request(
         .start_transcription_job()
         .transcription_job_name(&intent.job_name)
         .set_language_code(spec.language_code.as_ref().map(|code| code.as_str().into()))
-        .set_media_sample_rate_hertz(spec.media_sample_rate_hertz.map(|n| n.get()))
+        .set_media_sample_rate_hertz(spec.media_sample_rate_hertz.map(Int::get))
         .set_media_format(spec.media_format.map(|format| format.as_str().into()))
         .media(media(&spec.media))
         .set_output_bucket_name(pinned.output_bucket_name.clone())
@@ -114,10 +115,10 @@ fn settings(settings: &Settings) -> aws::Settings {
     aws::Settings::builder()
         .set_vocabulary_name(settings.vocabulary_name.as_ref().map(ToString::to_string))
         .set_show_speaker_labels(settings.show_speaker_labels)
-        .set_max_speaker_labels(settings.max_speaker_labels.map(|n| n.get()))
+        .set_max_speaker_labels(settings.max_speaker_labels.map(Int::get))
         .set_channel_identification(settings.channel_identification)
         .set_show_alternatives(settings.show_alternatives)
-        .set_max_alternatives(settings.max_alternatives.map(|n| n.get()))
+        .set_max_alternatives(settings.max_alternatives.map(Int::get))
         .set_vocabulary_filter_name(settings.vocabulary_filter_name.as_ref().map(ToString::to_string))
         .set_vocabulary_filter_method(settings.vocabulary_filter_method.map(|method| method.as_str().into()))
         .build()
@@ -149,7 +150,7 @@ fn subtitles(subtitles: &Subtitles) -> aws::Subtitles {
     let formats = subtitles.formats.as_ref();
     aws::Subtitles::builder()
         .set_formats(formats.map(|list| list.iter().map(|format| format.as_str().into()).collect()))
-        .set_output_start_index(subtitles.output_start_index.map(|n| n.get()))
+        .set_output_start_index(subtitles.output_start_index.map(Int::get))
         .build()
 }
 

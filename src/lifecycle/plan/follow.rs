@@ -56,7 +56,7 @@ fn conclude(seen: &Observed, facts: &Facts, now: Timestamp) -> Step {
     if facts.completed() || permanent || failures >= seen.job.controls.backoff_limit {
         return Step::Conclude(Box::new(facts.clone()));
     }
-    let delay = doubling(Duration::from_secs(10), failures, Duration::from_secs(360));
+    let delay = doubling(Duration::from_secs(10), failures, Duration::from_mins(6));
     Step::TryAgain(Box::new(facts.clone()), later(now, delay))
 }
 
@@ -103,7 +103,10 @@ fn absent(
     let refused = desired.as_ref().err().or_else(|| seen.key_refusal());
     let leaving = match submission.outcome {
         SubmissionOutcome::Refused => leaves(job, refused, now),
-        _ => super::hindrance(job, refused, now).is_some(),
+        SubmissionOutcome::Sent
+        | SubmissionOutcome::Acknowledged
+        | SubmissionOutcome::Conflict
+        | SubmissionOutcome::Ended => super::hindrance(job, refused, now).is_some(),
     };
     if !leaving {
         return again(desired, seen, submission, now);

@@ -28,7 +28,7 @@ use crate::api::{
 };
 
 pub(super) use follow::{doubling, missing_message};
-pub use start::{Hindrance, hindrance, leaves};
+pub use start::{Hindrance, START_TAKES, hindrance, leaves};
 
 /// What to do. Each variant carries everything that performing it needs.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,8 +14,8 @@ use crate::{
     lifecycle::{Desired, Identity, JobName, KeyVerdict, Observed, Refusal, Subject, subject::later},
 };
 
-/// The time that a Start takes at most, with the write of the intent before it. A leader with less time left submits nothing.
-const START_TAKES: Duration = Duration::from_secs(5);
+/// The time that a Start takes at most. A leader with less time left submits nothing.
+pub const START_TAKES: Duration = Duration::from_secs(5);
 /// How soon something that comes by itself is looked for again.
 pub(super) const SOON: Duration = Duration::from_secs(15);
 

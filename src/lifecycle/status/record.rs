@@ -127,16 +127,16 @@ pub(super) fn refused(next: &mut JobStatus, seen: &Observed, fault: &Fault, now:
 
 fn delay(kind: FaultKind, before: i32, too_long: bool) -> Duration {
     let times = usize::try_from(before).unwrap_or_default();
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     if too_long {
-        return doubling(Duration::from_secs(600), times.saturating_sub(5), hour);
+        return doubling(Duration::from_mins(10), times.saturating_sub(5), hour);
     }
     match kind {
         FaultKind::Throttled | FaultKind::NotSent | FaultKind::Ambiguous => {
-            doubling(Duration::from_secs(2), times, Duration::from_secs(300))
+            doubling(Duration::from_secs(2), times, Duration::from_mins(5))
         }
         FaultKind::Conflict | FaultKind::Absent | FaultKind::Denied | FaultKind::Invalid => {
-            doubling(Duration::from_secs(60), times, hour)
+            doubling(Duration::from_mins(1), times, hour)
         }
     }
 }
