@@ -1,5 +1,7 @@
 //! Rules that are generated or used more than once.
 
+use std::collections::BTreeSet;
+
 use kube::core::{Reason, Rule};
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
@@ -18,12 +20,15 @@ pub(super) const IDENTIFIES: &str = "((has(self.identifyLanguage) && self.identi
 /// one are changes too.
 pub(super) fn frozen_once_submitted<Spec: JsonSchema>() -> Rule {
     let schema = schema_for!(Spec);
-    let members = schema
+    // Sorted: whether a map of JSON keeps its order depends on the features of a build.
+    let members: BTreeSet<&String> = schema
         .get("properties")
         .and_then(Value::as_object)
         .into_iter()
-        .flat_map(|members| members.keys());
+        .flat_map(|members| members.keys())
+        .collect();
     let unchanged: Vec<String> = members
+        .into_iter()
         .filter(|member| !JobControls::MUTABLE.contains(&member.as_str()))
         .map(|m| {
             format!(
