@@ -1,6 +1,6 @@
 //! Flags and environment.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -29,7 +29,14 @@ pub enum Command {
     /// Run the operator.
     Run(Box<RunArgs>),
     /// Print the CustomResourceDefinitions.
-    Crds,
+    Crds {
+        /// Write one file for each kind into this folder instead.
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+    /// Print the reference of the API.
+    #[command(hide = true)]
+    Reference,
 }
 
 /// The flags of `run`.

@@ -1,5 +1,7 @@
 //! The `transcribe-operator` binary.
 
+use std::path::Path;
+
 use anyhow::{Result, anyhow};
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,13 +18,22 @@ fn main() -> Result<()> {
         .map_err(|_| anyhow!("another TLS provider is installed already"))?;
     match Cli::parse().command {
         Command::Run(args) => run(*args),
-        Command::Crds => {
-            for (_, text) in api::render_crds()? {
-                print!("---\n{text}");
-            }
+        Command::Crds { output } => crds(output.as_deref()),
+        Command::Reference => {
+            print!("{}", api::render_reference());
             Ok(())
         }
     }
+}
+
+fn crds(output: Option<&Path>) -> Result<()> {
+    for (file, text) in api::render_crds()? {
+        match output {
+            Some(folder) => std::fs::write(folder.join(file), text)?,
+            None => print!("---\n{text}"),
+        }
+    }
+    Ok(())
 }
 
 #[tokio::main]

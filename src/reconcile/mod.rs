@@ -50,7 +50,7 @@ pub async fn pass(cached: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Erro
     let Ok(job) = &cached.0 else {
         return unreadable::pass(&cached, &ctx).await;
     };
-    let first = sight(job, &ctx).await;
+    let first = sight(job, &ctx, false).await;
     if let Some(rest) = first.rests() {
         return Ok(rest);
     }
@@ -60,7 +60,7 @@ pub async fn pass(cached: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Erro
     let Ok(job) = &fresh.0 else {
         return unreadable::pass(&fresh, &ctx).await;
     };
-    let sighted = sight(job, &ctx).await.with_permit_of(first);
+    let sighted = sight(job, &ctx, first.seen.permit).await;
     let Sighted { desired, seen, .. } = observe::observe(&ctx, sighted).await;
     let step = plan(&desired, &seen, now());
     let decided = Decided {
@@ -98,7 +98,7 @@ impl Sighted {
     /// Nothing is to be read, done or written.
     fn rests(&self) -> Option<Action> {
         let now = now();
-        let waits_for_slot = self.look.permit && !self.seen.permit;
+        let waits_for_slot = self.look.permit && !self.seen.permit && self.look.get.is_none();
         if !waits_for_slot && self.look != Look::default() {
             return None;
         }
@@ -107,22 +107,17 @@ impl Sighted {
         let quiet = !step.has_effect() && after == self.seen.job.status;
         quiet.then(|| again(requeue(&step, &after, now)))
     }
-
-    /// The slot that was granted on the cached copy is used for the object as it is.
-    fn with_permit_of(mut self, first: Self) -> Self {
-        self.seen.permit |= first.seen.permit;
-        self
-    }
 }
 
-async fn sight(job: &Job, ctx: &Context) -> Sighted {
+/// `permit`: a slot for a Start was granted already.
+async fn sight(job: &Job, ctx: &Context, permit: bool) -> Sighted {
     let subject = Subject::of(job);
     let desired = ctx.bind(job, &subject).await;
     let mut seen = observe::unasked(ctx, subject);
     let sighting = observe::sighting(ctx, &seen.job);
     let look = look(&seen.job, &desired, &sighting, &ctx.rules, now());
     seen.record = observe::listed(sighting);
-    seen.permit = look.permit && ctx.engine.budget.start();
+    seen.permit = look.permit && (permit || ctx.engine.budget.start());
     Sighted { desired, look, seen }
 }
 

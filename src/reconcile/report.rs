@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::{
     Resource as _,
+    core::DeserializeGuard,
     runtime::events::{Event, EventType},
 };
 use tracing::{debug, info};
@@ -52,7 +53,7 @@ async fn store(
     let (true, Step::Submit(intent)) = (conflict, decided.step) else {
         return Err(error);
     };
-    let Some(Ok(fresh)) = ctx.fetch(job).await?.map(|stored| stored.0) else {
+    let Some(DeserializeGuard(Ok(fresh))) = ctx.fetch(job).await? else {
         return Err(error);
     };
     let subject = Subject::of(&fresh);

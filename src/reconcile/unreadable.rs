@@ -74,7 +74,7 @@ fn may_be_in_flight(object: &Value) -> bool {
         submission["outcome"].as_str(),
         Some("Acknowledged" | "Conflict" | "Refused" | "Ended")
     );
-    !submission.is_null() && !(answered && submission["strayUntil"].is_null())
+    !(submission.is_null() || answered && submission["strayUntil"].is_null())
 }
 
 /// Says what is wrong in the conditions, as far as the API server lets us.
