@@ -142,6 +142,17 @@ impl Spec {
         }
     }
 
+    /// The request alone, without how the operator runs the job.
+    #[must_use]
+    pub fn without_controls(&self) -> Self {
+        match self {
+            Self::TranscriptionJob(spec) => Self::TranscriptionJob(Box::new(TranscriptionJobSpec {
+                controls: JobControls::default(),
+                ..(**spec).clone()
+            })),
+        }
+    }
+
     /// The class that the spec names.
     pub fn class_name(&self) -> Option<&ClassName> {
         self.controls().transcription_class_name.as_ref()

@@ -7,7 +7,6 @@ use sha2::{Digest as _, Sha256};
 use super::{fault::FaultKind, name::NameHead, subject::Subject};
 use crate::api::{
     Kind, Spec, TAG_CLUSTER, TAG_NAME, TAG_NAMESPACE, TAG_UID, Violation,
-    common::JobControls,
     conditions::Reason,
     status::{ClassRef, PinnedRequest, RefusalStatus},
     types::KmsKeyRef,
@@ -183,11 +182,8 @@ impl Desired {
 
     /// A hash of the whole effective request. The leading `v1` is the version of its making.
     pub fn request_hash(&self, pinned: &PinnedRequest) -> String {
-        let mut spec = serde_json::to_value(&self.spec).unwrap_or_default();
-        if let Some(members) = spec.as_object_mut() {
-            members.retain(|name, _| !JobControls::MUTABLE.contains(&name.as_str()));
-        }
-        let text = serde_json::json!({"spec": spec, "pinned": pinned}).to_string();
+        // Straight to text: the members of a struct have one order, whatever features serde_json is built with.
+        let text = serde_json::to_string(&(self.spec.without_controls(), pinned)).unwrap_or_default();
         let hash = Sha256::digest(text.as_bytes());
         let short = u128::from_be_bytes(std::array::from_fn(|i| hash[i]));
         format!("v1:{short:032x}")
