@@ -105,5 +105,5 @@ async fn show(stage: &Stage, args: &[&str], input: &str) -> anyhow::Result<()> {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
+    text.lines().flat_map(|line| ["    ", line, "\n"]).collect()
 }
