@@ -21,7 +21,8 @@ demo: ## See it work: a control plane, an AWS simulator, the operator and a job
 bench: ## Load and latency figures
 	@scripts/prerequisites cargo go cc
 	@scripts/control-plane
-	cargo bench --workspace --locked
+	cargo bench --locked --bench jobs
+	cargo test --locked --test model -- --nocapture
 
 lint: ## Format, clippy, and the rules for dependencies
 	@scripts/prerequisites cargo cc

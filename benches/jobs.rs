@@ -31,7 +31,6 @@ async fn main() -> anyhow::Result<()> {
         .and_then(|n| n.parse().ok())
         .unwrap_or(1000);
     let stage = Stage::start(Config {
-        queue_ms: 500,
         run_ms: 3000,
         ..Config::default()
     })

@@ -1,6 +1,10 @@
 //! Flags and environment.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -145,6 +149,14 @@ impl RunArgs {
             return Err(ConfigError::BadInterval);
         }
         Ok(())
+    }
+
+    /// Where the admin endpoints are served. A machine without IPv6 takes any of its IPv4 addresses for any at all.
+    pub fn metrics_addresses(&self) -> Vec<SocketAddr> {
+        let asked = self.metrics_listen;
+        let any_ipv4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, asked.port()));
+        let fallback = (asked.ip() == Ipv6Addr::UNSPECIFIED).then_some(any_ipv4);
+        std::iter::once(asked).chain(fallback).collect()
     }
 
     /// The bounds that decisions rest on.

@@ -78,7 +78,7 @@ pub async fn run_with(
     info!(cluster_id = rules.head.cluster_id(), region = args.region, "starting");
     let metrics = Metrics::new();
     let ready = Readiness::default();
-    let listener = TcpListener::bind(args.metrics_listen)
+    let listener = TcpListener::bind(&args.metrics_addresses()[..])
         .await
         .context("--metrics-listen")?;
     let engine = Engine::new(Connection::new(&args.aws(), metrics.clone()).await);
