@@ -3,7 +3,11 @@
 //! `make bench` runs it against the release build of the operator, a real control plane and the AWS simulator at AWS's
 //! default quotas. `BENCH_JOBS` sets the number of jobs.
 
-#![allow(clippy::print_stdout, reason = "its output is what it is for")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "it prints figures, and takes its settings from the environment"
+)]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,7 +22,7 @@ use testkit::stage::{Stage, condition, job_resource};
 use tokio::time::sleep;
 
 /// For how long the cluster is watched at rest.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -105,7 +109,7 @@ async fn create(stage: &Stage, jobs: usize) -> anyhow::Result<()> {
 
 async fn until_finished(stage: &Stage, jobs: usize) -> anyhow::Result<()> {
     let api = stage.jobs("default");
-    let end = Instant::now() + Duration::from_secs(600);
+    let end = Instant::now() + Duration::from_mins(10);
     loop {
         let list = api.list(&ListParams::default()).await?;
         let finished = |job: &&DynamicObject| condition(&job.data, "Finished").is_some_and(|c| c["status"] == "True");
