@@ -124,6 +124,7 @@ pub struct Rule {
     path: Option<Regex>,
     query: Option<String>,
     operation: Option<String>,
+    body: Option<String>,
     classes: Vec<Class>,
 }
 
@@ -139,6 +140,7 @@ impl Rule {
             path: None,
             query: None,
             operation: None,
+            body: None,
             classes: Vec::new(),
         }
     }
@@ -172,6 +174,13 @@ impl Rule {
     #[must_use]
     pub fn operation(mut self, name: &str) -> Self {
         self.operation = Some(name.to_owned());
+        self
+    }
+
+    /// Only requests whose body contains this text, such as the name of a job.
+    #[must_use]
+    pub fn body(mut self, text: &str) -> Self {
+        self.body = Some(text.to_owned());
         self
     }
 
@@ -217,6 +226,7 @@ impl Rule {
                 .operation
                 .as_ref()
                 .is_none_or(|name| seen.operation.as_ref() == Some(name))
+            && self.body.as_ref().is_none_or(|text| contains(&seen.body, text))
             && (self.classes.is_empty() || self.classes.contains(&seen.class))
     }
 
@@ -228,4 +238,8 @@ impl Rule {
             Turns::First(n) => count <= n,
         }
     }
+}
+
+fn contains(body: &[u8], text: &str) -> bool {
+    text.is_empty() || body.windows(text.len()).any(|part| part == text.as_bytes())
 }
