@@ -6,9 +6,14 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::lifecycle::{Fault, FaultKind, fault::NOT_SENT};
+use crate::lifecycle::{
+    Fault, FaultKind,
+    fault::{LATE_SIGNATURE, NOT_SENT},
+};
 
 const LONGEST_MESSAGE: usize = 512;
+/// How AWS's message begins when the time in a signature is too far from AWS's clock.
+const LATE: [&str; 2] = ["Signature expired", "Signature not yet current"];
 
 /// What a failed call means.
 pub(super) fn fault<E, R>(error: &SdkError<E, R>) -> Fault
@@ -48,10 +53,15 @@ fn answered(code: Option<&str>, message: Option<&str>) -> Fault {
     let message = printable(message.unwrap_or_default());
     // AWS answers BadRequestException where a record is absent; only the text tells.
     let absent = code == "BadRequestException" && message.contains("couldn't be found");
-    let kind = if absent {
-        FaultKind::Absent
+    // Late, not wrong: the process or the network was held up. A wrong clock is noticed by itself.
+    let late = LATE.iter().any(|text| message.starts_with(text));
+    let kind = FaultKind::of_code(code);
+    let (kind, code) = if absent {
+        (FaultKind::Absent, code)
+    } else if late && kind == FaultKind::Denied {
+        (FaultKind::NotSent, LATE_SIGNATURE)
     } else {
-        FaultKind::of_code(code)
+        (kind, code)
     };
     Fault {
         kind,

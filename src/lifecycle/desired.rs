@@ -45,17 +45,19 @@ impl Refusal {
 
 impl From<&RefusalStatus> for Refusal {
     fn from(refusal: &RefusalStatus) -> Self {
-        let reason = match FaultKind::of_code(&refusal.code) {
-            FaultKind::Throttled => Reason::Throttled,
-            FaultKind::Denied => Reason::AccessDenied,
-            FaultKind::NotSent => Reason::AwsUnreachable,
-            FaultKind::Ambiguous => Reason::Submitting,
-            FaultKind::Conflict | FaultKind::Absent | FaultKind::Invalid => Reason::Refused,
+        let RefusalStatus { code, message, .. } = refusal;
+        let answered = format!("Amazon Transcribe answered {code}: {message}");
+        let (reason, message) = match FaultKind::of_code(code) {
+            FaultKind::Throttled => (Reason::Throttled, answered),
+            FaultKind::Denied => (Reason::AccessDenied, answered),
+            FaultKind::NotSent => {
+                let late = format!("the submission did not get through ({code}): {message}; it is tried again");
+                (Reason::AwsUnreachable, late)
+            }
+            FaultKind::Ambiguous => (Reason::Submitting, answered),
+            FaultKind::Conflict | FaultKind::Absent | FaultKind::Invalid => (Reason::Refused, answered),
         };
-        Self::new(
-            reason,
-            format!("Amazon Transcribe answered {}: {}", refusal.code, refusal.message),
-        )
+        Self::new(reason, message)
     }
 }
 

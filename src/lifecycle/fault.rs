@@ -26,7 +26,8 @@ pub enum FaultKind {
     Denied,
     /// AWS refused the request as it is.
     Invalid,
-    /// The request certainly did not leave this process: no credentials, or no connection.
+    /// The request certainly was not applied, and that is nobody's refusal: no credentials, no connection, or a signature
+    /// that was out of date when the request arrived.
     NotSent,
     /// It is not known whether AWS applied the request: time-out, reset, 5xx, an unreadable reply.
     Ambiguous,
@@ -62,7 +63,7 @@ impl FaultKind {
             | "InternalServerError"
             | "ServiceUnavailable"
             | "ServiceUnavailableException" => Self::Ambiguous,
-            NOT_SENT => Self::NotSent,
+            NOT_SENT | LATE_SIGNATURE => Self::NotSent,
             _ => Self::Invalid,
         }
     }
@@ -78,6 +79,10 @@ impl FaultKind {
 
 /// The code under which a refusal is kept when the request never left the process.
 pub const NOT_SENT: &str = "NotSent";
+
+/// The code for AWS's refusal of a signature whose time is too far from AWS's clock. AWS's own code for that is shared with
+/// wrong secrets; this one passes by itself, because the next request is signed anew.
+pub const LATE_SIGNATURE: &str = "LateSignature";
 
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq)]
