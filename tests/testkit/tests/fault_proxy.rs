@@ -181,6 +181,19 @@ async fn errors_speak_the_language_of_the_caller() {
 }
 
 #[tokio::test]
+async fn half_an_answer_breaks_off_after_the_request_took_effect() {
+    let aws = Aws::start().await;
+    aws.proxy.add(Rule::new(Fault::HalfAnswer).times(1));
+    let request = Request::post(aws.proxy.url()).body(Full::from("hello")).unwrap();
+    let answer = aws.client.request(request).await.unwrap();
+    assert_eq!(answer.headers()["content-length"], "7");
+    let mut body = answer.into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "1 h");
+    body.frame().await.unwrap().unwrap_err();
+    assert_eq!(aws.calls(), 1);
+}
+
+#[tokio::test]
 async fn nothing_comes_out_of_a_black_hole() {
     let aws = Aws::start().await;
     let hole = aws.proxy.add(Rule::new(Fault::BlackHole));

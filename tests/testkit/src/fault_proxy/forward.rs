@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, Request, Response, Uri, request};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -22,7 +23,8 @@ use tokio::time::sleep;
 use super::rule::{Fault, When};
 use super::{Seen, Shared};
 
-type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+type Body = UnsyncBoxBody<Bytes, BoxError>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The connection to the caller is to be closed without an answer.
 #[derive(Debug)]
@@ -161,6 +163,13 @@ impl Call {
             Fault::Delay(time) => sleep(*time).await,
             Fault::Hold(gate) => gate.pass().await,
             Fault::Duplicate => drop(self.forward().await?),
+            Fault::HalfAnswer => {
+                let whole = match early {
+                    Some(answer) => answer,
+                    None => self.forward().await?,
+                };
+                return halved(whole).await;
+            }
             Fault::Freeze | Fault::Status(_) | Fault::AwsError(..) | Fault::Answer(_) => {}
         }
         match early {
@@ -197,7 +206,7 @@ impl Call {
 /// The body as it comes, frame by frame, unless frozen.
 fn stream_of(body: Incoming, shared: Arc<Shared>, seen: Seen) -> Body {
     let frames = stream::unfold((body, shared, seen), |(mut body, shared, seen)| async move {
-        let frame: Option<Result<Frame<Bytes>, hyper::Error>> = body.frame().await;
+        let frame = body.frame().await.map(|frame| frame.map_err(BoxError::from));
         // The end is news too: a frozen stream does not end.
         shared.thaw(&seen).await;
         frame.map(|frame| (frame, (body, shared, seen)))
@@ -205,6 +214,20 @@ fn stream_of(body: Incoming, shared: Arc<Shared>, seen: Seen) -> Body {
     StreamBody::new(frames).boxed_unsync()
 }
 
-fn never(never: Infallible) -> hyper::Error {
+/// The answer as announced, but only half of its body.
+async fn halved(answer: Response<Body>) -> Result<Response<Body>, Closed> {
+    let (head, body) = answer.into_parts();
+    let whole = body.collect().await.map_err(|_| Closed)?.to_bytes();
+    let half = Frame::data(whole.slice(..whole.len() / 2));
+    // hyper sends what it has once it must wait; an error at once would take the half along.
+    let broken = async {
+        sleep(Duration::from_millis(20)).await;
+        Err(BoxError::from(Closed))
+    };
+    let frames = stream::iter([Ok(half)]).chain(stream::once(broken));
+    Ok(Response::from_parts(head, StreamBody::new(frames).boxed_unsync()))
+}
+
+fn never(never: Infallible) -> BoxError {
     match never {}
 }

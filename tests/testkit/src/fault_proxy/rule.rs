@@ -27,6 +27,8 @@ pub enum Fault {
     AwsError(u16, String, String),
     /// This very answer.
     Answer(Response<Bytes>),
+    /// The request takes effect; of the answer's body only the first half comes, then the connection breaks.
+    HalfAnswer,
     /// No answer, ever; the connection stays open.
     BlackHole,
     /// The bytes of answers, those of open watches too, stop coming; the connection stays open. Ends with the rule.
@@ -52,6 +54,7 @@ impl Fault {
             Self::Status(_) => "status",
             Self::AwsError(..) => "aws error",
             Self::Answer(_) => "answer",
+            Self::HalfAnswer => "half answer",
             Self::BlackHole => "black hole",
             Self::Freeze => "freeze",
             Self::Kill(_) => "kill",
@@ -68,6 +71,7 @@ impl Fault {
             Self::Drop
             | Self::Delay(_)
             | Self::Duplicate
+            | Self::HalfAnswer
             | Self::BlackHole
             | Self::Freeze
             | Self::Kill(_)
