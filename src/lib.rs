@@ -1,6 +1,7 @@
 //! Runs Amazon Transcribe jobs from Kubernetes: once, and encrypted as asked.
 //!
-//! The modules in the order in which a job meets them: [`api`] is what users write, [`lifecycle`] decides,
+//! The modules in the order in which a job meets them: [`api`] is what users write, [`admission`] what is accepted of it,
+//! [`lifecycle`] decides,
 //! [`reconcile`] reads, acts and reports, [`engine`] spends the account's budget, [`aws`] is the other side, [`runtime`]
 //! the plumbing; [`operator`] puts them together as [`config`] says.
 
@@ -8,6 +9,7 @@ pub mod api;
 pub mod aws;
 pub mod config;
 pub mod engine;
+pub mod admission;
 pub mod lifecycle;
 pub mod operator;
 pub mod reconcile;

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, fmt};
 use sha2::{Digest as _, Sha256};
 
 use super::{fault::FaultKind, name::NameHead, subject::Subject};
-use crate::api::{
+use crate::{admission::rules::credential, api::{
     Kind, Spec, TAG_CLUSTER, TAG_NAME, TAG_NAMESPACE, TAG_UID, Violation,
     conditions::Reason,
     status::{ClassRef, PinnedRequest, RefusalStatus},
     types::KmsKeyRef,
-};
+}};
 
 /// Why something cannot be done, told to the tenant who sees it in `kubectl`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +158,7 @@ impl Desired {
             let message = "an encryption context needs a key; set spec.encryption.kmsKeyId or remove the context";
             return Err(Refusal::field(Reason::InvalidSpec, "spec.encryption.context", message));
         }
+        no_credentials(&context)?;
         let pinned = PinnedRequest {
             kms_key_arn: None,
             context,
@@ -190,6 +191,17 @@ impl Desired {
         let short = u128::from_be_bytes(std::array::from_fn(|i| hash[i]));
         format!("v1:{short:032x}")
     }
+}
+
+/// The value is never repeated: what stands in a status is read by more people than what stands in a spec.
+fn no_credentials(context: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    let leak = context.iter().find_map(|(key, value)| Some((key, credential(value)?)));
+    let Some((key, what)) = leak else { return Ok(()) };
+    let message = format!(
+        "the value of '{key}' looks like {what}; an encryption context is not secret (CloudTrail records it in plain text), \
+         so remove it and replace the credential"
+    );
+    Err(Refusal::field(Reason::InvalidSpec, "spec.encryption.context", message))
 }
 
 fn tags(spec: &Spec, head: &NameHead, job: &Subject) -> BTreeMap<String, String> {

@@ -1,0 +1,3 @@
+//! What is accepted, beyond what the schema accepts.
+
+pub mod rules;
