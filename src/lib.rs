@@ -5,11 +5,11 @@
 //! [`reconcile`] reads, acts and reports, [`engine`] spends the account's budget, [`aws`] is the other side, [`runtime`]
 //! the plumbing; [`operator`] puts them together as [`config`] says.
 
+pub mod admission;
 pub mod api;
 pub mod aws;
 pub mod config;
 pub mod engine;
-pub mod admission;
 pub mod lifecycle;
 pub mod operator;
 pub mod reconcile;

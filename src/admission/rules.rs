@@ -19,9 +19,8 @@ const CREDENTIALS: [(&str, &str); 6] = [
     ("a Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
 ];
 
-static SHAPES: LazyLock<RegexSet> = LazyLock::new(|| {
-    RegexSet::new(CREDENTIALS.map(|(_, pattern)| pattern)).unwrap_or_else(|_| RegexSet::empty())
-});
+static SHAPES: LazyLock<RegexSet> =
+    LazyLock::new(|| RegexSet::new(CREDENTIALS.map(|(_, pattern)| pattern)).unwrap_or_else(|_| RegexSet::empty()));
 
 /// The kind of credential that a text looks like. An encryption context is not secret: KMS writes it in plain text to
 /// CloudTrail with every use of the key.
@@ -52,7 +51,15 @@ mod tests {
         ] {
             assert!(credential(text).is_some(), "{text}");
         }
-        for text in ["finance", "AKIA", "bearer of news", "eyJ.eyJ", "arn:aws:s3:::bucket", "-----BEGIN PUBLIC KEY-----", ""] {
+        for text in [
+            "finance",
+            "AKIA",
+            "bearer of news",
+            "eyJ.eyJ",
+            "arn:aws:s3:::bucket",
+            "-----BEGIN PUBLIC KEY-----",
+            "",
+        ] {
             assert_eq!(credential(text), None, "{text}");
         }
     }

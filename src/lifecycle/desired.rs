@@ -5,12 +5,15 @@ use std::{collections::BTreeMap, fmt};
 use sha2::{Digest as _, Sha256};
 
 use super::{fault::FaultKind, name::NameHead, subject::Subject};
-use crate::{admission::rules::credential, api::{
-    Kind, Spec, TAG_CLUSTER, TAG_NAME, TAG_NAMESPACE, TAG_UID, Violation,
-    conditions::Reason,
-    status::{ClassRef, PinnedRequest, RefusalStatus},
-    types::KmsKeyRef,
-}};
+use crate::{
+    admission::rules::credential,
+    api::{
+        Kind, Spec, TAG_CLUSTER, TAG_NAME, TAG_NAMESPACE, TAG_UID, Violation,
+        conditions::Reason,
+        status::{ClassRef, PinnedRequest, RefusalStatus},
+        types::KmsKeyRef,
+    },
+};
 
 /// Why something cannot be done, told to the tenant who sees it in `kubectl`.
 #[derive(Clone, Debug, PartialEq, Eq)]
