@@ -3,12 +3,12 @@
 use std::{error::Error, io};
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::lifecycle::{
     Fault, FaultKind,
-    fault::{LATE_SIGNATURE, NOT_SENT},
+    fault::{CONNECTION_LOST, LATE_SIGNATURE, NOT_SENT, TIMEOUT, UNREADABLE_REPLY},
 };
 
 const LONGEST_MESSAGE: usize = 512;
@@ -16,37 +16,39 @@ const LONGEST_MESSAGE: usize = 512;
 const LATE: [&str; 2] = ["Signature expired", "Signature not yet current"];
 
 /// What a failed call means.
-pub(super) fn fault<E, R>(error: &SdkError<E, R>) -> Fault
+pub(super) fn fault<E>(error: &SdkError<E, HttpResponse>) -> Fault
 where
     E: ProvideErrorMetadata + Error + 'static,
-    R: std::fmt::Debug,
 {
     match error {
-        SdkError::ServiceError(reply) => answered(reply.err().code(), reply.err().message()),
+        SdkError::ServiceError(reply) => {
+            let broke = reply.raw().status().is_server_error();
+            answered(reply.err().code(), reply.err().message(), broke)
+        }
         SdkError::ConstructionFailure(_) => {
             below(FaultKind::Invalid, "InvalidRequest", "the request could not be built")
         }
-        SdkError::TimeoutError(_) => below(FaultKind::Ambiguous, "Timeout", "AWS did not answer in time"),
+        SdkError::TimeoutError(_) => below(FaultKind::Ambiguous, TIMEOUT, "AWS did not answer in time"),
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
             Some(error) if not_sent(error) => not_sent_fault(error),
-            _ if failure.is_timeout() => below(FaultKind::Ambiguous, "Timeout", "AWS did not answer in time"),
+            _ if failure.is_timeout() => below(FaultKind::Ambiguous, TIMEOUT, "AWS did not answer in time"),
             _ => below(
                 FaultKind::Ambiguous,
-                "ConnectionLost",
+                CONNECTION_LOST,
                 "the connection to AWS broke before the reply",
             ),
         },
         SdkError::ResponseError(_) | _ => {
-            below(FaultKind::Ambiguous, "UnreadableReply", "AWS's reply could not be read")
+            below(FaultKind::Ambiguous, UNREADABLE_REPLY, "AWS's reply could not be read")
         }
     }
 }
 
-fn answered(code: Option<&str>, message: Option<&str>) -> Fault {
+fn answered(code: Option<&str>, message: Option<&str>, broke: bool) -> Fault {
     let Some(code) = code else {
         return below(
             FaultKind::Ambiguous,
-            "UnreadableReply",
+            UNREADABLE_REPLY,
             "AWS's reply names no error code",
         );
     };
@@ -56,6 +58,10 @@ fn answered(code: Option<&str>, message: Option<&str>) -> Fault {
     // Late, not wrong: the process or the network was held up. A wrong clock is noticed by itself.
     let late = LATE.iter().any(|text| message.starts_with(text));
     let kind = FaultKind::of_code(code);
+    if broke && kind == FaultKind::Invalid {
+        let message = format!("AWS's reply could not be understood: {code} {message}");
+        return below(FaultKind::Ambiguous, UNREADABLE_REPLY, &message);
+    }
     let (kind, code) = if absent {
         (FaultKind::Absent, code)
     } else if late && kind == FaultKind::Denied {

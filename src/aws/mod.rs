@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
 use crate::{
-    lifecycle::{Fault, Identity},
+    lifecycle::{Fault, FaultKind, Identity, fault::UNREADABLE_REPLY},
     runtime::metrics::Metrics,
 };
 
@@ -57,10 +57,12 @@ impl Connection {
             .retry_config(RetryConfig::standard().with_max_attempts(2))
             .load()
             .await;
-        Self::with(&shared, settings, metrics)
+        Self::from_config(&shared, settings, metrics)
     }
 
-    fn with(shared: &SdkConfig, settings: &Settings, metrics: Metrics) -> Self {
+    /// Prepares the clients with another way to AWS than the environment's: its credentials, time-outs and retries are those
+    /// of the configuration given.
+    pub fn from_config(shared: &SdkConfig, settings: &Settings, metrics: Metrics) -> Self {
         let skew = Arc::new(signing::SkewProbe::default());
         let mut transcribe = aws_sdk_transcribe::config::Builder::from(shared)
             .disable_clock_skew_correction(true)
@@ -88,7 +90,12 @@ impl Connection {
             .await
             .map_err(|e| classify::fault(&e));
         self.count("GetCallerIdentity", &reply);
-        let account = reply?.account.unwrap_or_default();
+        let account = reply?.account.filter(|account| !account.is_empty());
+        let account = account.ok_or_else(|| Fault {
+            kind: FaultKind::Ambiguous,
+            code: UNREADABLE_REPLY.to_owned(),
+            message: "AWS's reply names no account".to_owned(),
+        })?;
         Ok(Identity {
             account,
             region: self.region.clone(),

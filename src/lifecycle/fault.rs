@@ -13,7 +13,8 @@ pub struct Fault {
     pub message: String,
 }
 
-/// What a failed call means. Decided by AWS's error code, never by the HTTP status.
+/// What a failed call means. Decided by AWS's error code; the HTTP status counts only for a code that is not
+/// known: with 5xx, AWS itself broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultKind {
     /// A job of this name exists.
@@ -62,7 +63,10 @@ impl FaultKind {
             | "InternalFailure"
             | "InternalServerError"
             | "ServiceUnavailable"
-            | "ServiceUnavailableException" => Self::Ambiguous,
+            | "ServiceUnavailableException"
+            | TIMEOUT
+            | CONNECTION_LOST
+            | UNREADABLE_REPLY => Self::Ambiguous,
             NOT_SENT | LATE_SIGNATURE => Self::NotSent,
             _ => Self::Invalid,
         }
@@ -79,6 +83,12 @@ impl FaultKind {
 
 /// The code under which a refusal is kept when the request never left the process.
 pub const NOT_SENT: &str = "NotSent";
+/// The code under which a Start is kept that was not answered in time.
+pub const TIMEOUT: &str = "Timeout";
+/// The code under which a Start is kept whose connection broke before the reply.
+pub const CONNECTION_LOST: &str = "ConnectionLost";
+/// The code under which a Start is kept whose reply could not be read, or names no code.
+pub const UNREADABLE_REPLY: &str = "UnreadableReply";
 
 /// The code for AWS's refusal of a signature whose time is too far from AWS's clock. AWS's own code for that is shared with
 /// wrong secrets; this one passes by itself, because the next request is signed anew.

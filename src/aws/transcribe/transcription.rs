@@ -21,7 +21,7 @@ use crate::{
         classify::{fault, printable},
         uri,
     },
-    lifecycle::{Facts, Fault, FaultKind},
+    lifecycle::{Facts, Fault, FaultKind, fault::UNREADABLE_REPLY},
 };
 
 pub(super) async fn start(
@@ -63,7 +63,8 @@ fn request(
     let tags = pinned
         .tags
         .iter()
-        .map(|(key, value)| Tag::builder().key(key).value(value).build());
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect::<Result<Vec<_>, _>>()?;
     let toxicity = spec
         .toxicity_detection
         .as_ref()
@@ -95,7 +96,7 @@ fn request(
                 .map(|l| l.iter().map(|c| c.as_str().into()).collect()),
         )
         .set_subtitles(spec.subtitles.as_ref().map(subtitles))
-        .set_tags(Some(tags.collect::<Result<Vec<_>, _>>()?))
+        .set_tags((!tags.is_empty()).then_some(tags))
         .set_language_id_settings(spec.language_id_settings.as_ref().map(|map| {
             map.iter()
                 .map(|(code, settings)| (code.as_str().into(), language_id(settings)))
@@ -181,7 +182,7 @@ pub(super) async fn get(client: &Client, job_name: &str) -> Result<Facts, Fault>
         .map_err(|e| fault(&e))?;
     reply.transcription_job.map(job_facts).ok_or_else(|| Fault {
         kind: FaultKind::Ambiguous,
-        code: "UnreadableReply".to_owned(),
+        code: UNREADABLE_REPLY.to_owned(),
         message: "AWS's reply has no job".to_owned(),
     })
 }
