@@ -107,7 +107,10 @@ pub fn look(
             wants_get(job, submission, sighting, rules, now)
         }
         SubmissionOutcome::Sent => !sighting.listed() && job.backing_off_until(now).is_none(),
-        SubmissionOutcome::Refused => leaves(job, desired.as_ref().err(), now) && submission.quiet(rules, now),
+        SubmissionOutcome::Refused => {
+            let leaves = leaves(job, desired.as_ref().err(), now) || job.key_refused();
+            leaves && submission.quiet(rules, now)
+        }
     };
     let get = get.then(|| Target::from(submission));
     if submission.outcome.acknowledged() {

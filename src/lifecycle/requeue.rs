@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Step;
-use crate::api::status::{JobStatus, SubmissionOutcome};
+use super::{Step, plan::SOON};
+use crate::api::status::{Attempt, JobStatus, SubmissionOutcome};
 
 /// A job that is followed is woken by sweeps; this is the net under them.
 const NET: Duration = Duration::from_mins(10);
@@ -17,7 +17,8 @@ pub fn requeue(step: &Step, after: &JobStatus, now: Timestamp) -> Option<Duratio
     match step {
         Step::Rest { until } => until.map(at),
         Step::Wait(wait) => wait.until.map(at).or(next_attempt),
-        Step::Stall(_) => next_attempt,
+        // A time that has passed is the last refusal's, and not what this stall waits for.
+        Step::Stall(_) => next_attempt.filter(|wait| !wait.is_zero()),
         Step::Suspend | Step::Fail(_) | Step::Conclude(_) | Step::Release { .. } | Step::Expire => None,
         Step::Submit(_) => {
             let outcome = after.submission.as_ref().map(|s| s.outcome);
@@ -29,8 +30,14 @@ pub fn requeue(step: &Step, after: &JobStatus, now: Timestamp) -> Option<Duratio
         }
         Step::TryAgain(_, until) => Some(at(*until)),
         Step::Follow(_) => Some(NET),
-        Step::Missing(_) | Step::Protect | Step::Withdraw | Step::Forget(_) | Step::DeleteRecord(_) => {
-            Some(Duration::ZERO)
+        Step::DeleteRecord(target) => {
+            let gone = |attempt: &Attempt| attempt.job_name != target.job_name || attempt.record_gone;
+            Some(if after.attempts.iter().all(gone) {
+                Duration::ZERO
+            } else {
+                SOON
+            })
         }
+        Step::Missing(_) | Step::Protect | Step::Withdraw | Step::Forget(_) => Some(Duration::ZERO),
     }
 }

@@ -152,6 +152,12 @@ impl Subject {
         self.status.conditions.iter().find(|c| c.type_ == type_)
     }
 
+    /// The key was found unusable when it was last judged.
+    pub fn key_refused(&self) -> bool {
+        self.condition(conditions::ENCRYPTION_READY)
+            .is_some_and(|c| c.status == "False")
+    }
+
     /// Until when nothing is to be tried. A new spec or a forced look lifts it.
     pub fn backing_off_until(&self, now: Timestamp) -> Option<Timestamp> {
         let refused_spec = self.status.refusal.as_ref().map(|r| r.generation);

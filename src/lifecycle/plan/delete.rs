@@ -42,6 +42,8 @@ pub(super) fn plan(seen: &Observed, since: Timestamp, now: Timestamp) -> Step {
     match &seen.record {
         Record::Absent { as_of } if *as_of > quiet_at => done(target),
         Record::Running { facts, .. } | Record::Terminal { facts, .. } if !target.ours(facts, seen) => done(target),
+        // A record that is found when the wait is over, and the first look comes then after a lost reply, is still deleted.
+        Record::Terminal { .. } if now < later(deadline, SOON) => Step::DeleteRecord(target),
         _ if now >= deadline => Step::Release {
             left: Some(target.job_name),
         },

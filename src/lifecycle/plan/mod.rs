@@ -28,6 +28,7 @@ use crate::api::{
 };
 
 pub(super) use follow::{doubling, missing_message};
+pub(super) use start::SOON;
 pub use start::{Hindrance, START_TAKES, hindrance, leaves};
 
 /// What to do. Each variant carries everything that performing it needs.

@@ -17,7 +17,7 @@ use crate::{
 /// The time that a Start takes at most. A leader with less time left submits nothing.
 pub const START_TAKES: Duration = Duration::from_secs(5);
 /// How soon something that comes by itself is looked for again.
-pub(super) const SOON: Duration = Duration::from_secs(15);
+pub(in crate::lifecycle) const SOON: Duration = Duration::from_secs(15);
 
 /// What forbids a Start, other than by waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
