@@ -1,0 +1,14 @@
+//! The adapters to AWS: what goes over the wire, and what is made of everything that may come back.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
+
+mod clocks;
+mod faults;
+mod peer;
+mod readings;
+mod starts;
