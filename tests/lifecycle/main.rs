@@ -1,0 +1,23 @@
+//! The functional core, row by row: a case in a sentence, and the step that it leads to.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
+#![allow(
+    clippy::large_stack_arrays,
+    clippy::too_many_lines,
+    clippy::wildcard_enum_match_arm,
+    reason = "tables are long, and a row is about the cases that it names"
+)]
+
+mod announcing;
+mod deleting;
+mod fixpoint;
+mod following;
+mod looking;
+mod replying;
+mod starting;
+mod world;

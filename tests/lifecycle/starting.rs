@@ -1,0 +1,514 @@
+//! From a new object to its Start, and what holds a Start back.
+
+use std::time::Duration;
+
+use transcribe_operator::{
+    api::{
+        conditions::{FINISHED, Reason, SUSPENDED},
+        status::{Submission, SubmissionOutcome},
+    },
+    lifecycle::{KeyVerdict, Step, plan::START_TAKES},
+};
+
+use crate::world::{
+    BOUND, Case, HOUR, KEY, MINUTE, OTHER_UID, PLAIN, bad_key, case, check, failed_once, job_name, now, refused, row,
+    sent, usable,
+};
+
+#[test]
+fn a_new_object() {
+    check([
+        row(
+            "the finalizer comes before anything in AWS",
+            case().job(|job| job.protected = false),
+            "Protect",
+        )
+        .shows("nothing")
+        .back("+0s"),
+        row("a protected object is submitted", case(), "Submit #1").shows("Reconciling/Submitting"),
+        row(
+            "with the key that it asks for",
+            case().key(usable()),
+            "Submit #1 with key",
+        ),
+        row(
+            "a key that nobody has judged yet is waited for",
+            case().key(KeyVerdict::NotAsked),
+            "Wait AwsUnreachable +15s",
+        ),
+        row(
+            "a key that cannot be used stalls the object",
+            case().key(bad_key()),
+            "Stall KeyRegionMismatch",
+        )
+        .shows("Stalled/KeyRegionMismatch")
+        .back("never"),
+        row(
+            "a spec that does not parse stalls the object until it is corrected",
+            case().invalid(Reason::InvalidSpec),
+            "Stall InvalidSpec",
+        )
+        .shows("Stalled/InvalidSpec")
+        .back("never"),
+        row(
+            "no class, no submission",
+            case().invalid(Reason::NoClass),
+            "Stall NoClass",
+        ),
+    ]);
+}
+
+#[test]
+fn the_intent_pins_the_request_and_the_time() {
+    let Step::Submit(intent) = case().key(usable()).plan() else {
+        panic!("not submitted")
+    };
+    let Submission {
+        request, request_hash, ..
+    } = intent.as_ref();
+    assert_eq!(intent.job_name, job_name(1));
+    assert_eq!((intent.first_started_at.0, intent.started_at.0), (now(), now()));
+    assert_eq!(intent.outcome, SubmissionOutcome::Sent);
+    assert_eq!(request.kms_key_arn.as_deref(), Some(KEY));
+    assert_eq!(request.context["department"], "finance");
+    assert_eq!(request.output_bucket_name.as_deref(), Some("transcripts"));
+    assert!(
+        request_hash.starts_with("v1:") && request_hash.len() == 3 + 32,
+        "{request_hash}"
+    );
+    assert_ne!(*request_hash, PLAIN.request_hash(&PLAIN.pin(None)));
+}
+
+#[test]
+fn a_record_to_be_retained_has_a_name_of_its_own() {
+    let Step::Submit(intent) = case().job(|job| job.controls.retain = true).plan() else {
+        panic!("not submitted")
+    };
+    assert_eq!(intent.job_name, format!("{}r", job_name(1)));
+}
+
+#[test]
+fn suspension_and_the_start_deadline() {
+    let resumed = |seconds_ago| {
+        case()
+            .job(|job| job.created = crate::world::ago(HOUR))
+            .condition(SUSPENDED, "False", Reason::Resumed, seconds_ago)
+            .deadline(300)
+    };
+    check([
+        row("a suspended object is held back", case().suspended(), "Suspend")
+            .shows("Suspended/Suspended")
+            .back("never"),
+        row(
+            "however invalid it is",
+            case().suspended().invalid(Reason::NoClass),
+            "Suspend",
+        ),
+        row(
+            "a resumed object is submitted",
+            case().condition(SUSPENDED, "True", Reason::Suspended, HOUR),
+            "Submit #1",
+        ),
+        row("in time, counted from creation", case().deadline(61), "Submit #1"),
+        row(
+            "too late, counted from creation",
+            case().deadline(60),
+            "Fail StartDeadlineExceeded",
+        )
+        .shows("Failed/StartDeadlineExceeded")
+        .back("never"),
+        row("in time, counted from the last resume", resumed(299), "Submit #1"),
+        row(
+            "too late, counted from the last resume",
+            resumed(300),
+            "Fail StartDeadlineExceeded",
+        ),
+        row(
+            "the pass that sees the resume counts from it",
+            case()
+                .condition(SUSPENDED, "True", Reason::Suspended, HOUR)
+                .deadline(60),
+            "Submit #1",
+        ),
+        row(
+            "while suspended the deadline does not run",
+            case().suspended().deadline(10),
+            "Suspend",
+        ),
+        row(
+            "too late is too late for an invalid spec also",
+            case().deadline(10).invalid(Reason::InvalidSpec),
+            "Fail StartDeadlineExceeded",
+        ),
+        row(
+            "a later attempt has no deadline",
+            failed_once(-1).deadline(10),
+            "Submit #2",
+        ),
+    ]);
+}
+
+#[test]
+fn what_a_start_waits_for() {
+    let seen = |change: fn(&mut transcribe_operator::lifecycle::Observed)| case().seen(change);
+    check([
+        row(
+            "only the leader submits",
+            seen(|seen| seen.leader_for = Duration::ZERO),
+            "Wait NotLeader +15s",
+        )
+        .shows("Reconciling/NotLeader")
+        .back("+15s"),
+        row(
+            "a leader must lead for as long as a Start takes",
+            seen(|seen| seen.leader_for = START_TAKES.saturating_sub(Duration::from_millis(1))),
+            "Wait NotLeader +15s",
+        ),
+        row(
+            "which is enough",
+            seen(|seen| seen.leader_for = START_TAKES),
+            "Submit #1",
+        ),
+        row(
+            "clocks that are apart by more than is allowed",
+            seen(|seen| seen.skew = Duration::from_secs(151)),
+            "Wait ClockSkew +15s",
+        )
+        .shows("Reconciling/ClockSkew"),
+        row(
+            "clocks that are apart by just what is allowed",
+            seen(|seen| seen.skew = Duration::from_secs(150)),
+            "Submit #1",
+        ),
+        row(
+            "the account must be known",
+            seen(|seen| seen.identity = None),
+            "Wait AwsUnreachable +15s",
+        ),
+        row(
+            "no slot: the object queues, and says so",
+            seen(|seen| seen.permit = false),
+            "Wait WaitingForQuota +1s",
+        )
+        .shows("Reconciling/WaitingForQuota")
+        .back("+1s"),
+    ]);
+}
+
+#[test]
+fn copies_and_finished_objects() {
+    let copied = || case().job(|job| job.owner_uid = Some(OTHER_UID.to_owned()));
+    let copied_status = || {
+        let mut copy = crate::world::acknowledged(HOUR);
+        copy.seen.job.uid = OTHER_UID.to_owned();
+        copy
+    };
+    check([
+        row("a restored object starts nothing", copied(), "Stall Restored")
+            .shows("Stalled/Restored")
+            .back("never"),
+        row(
+            "and is not protected either",
+            copied().job(|job| job.protected = false),
+            "Stall Restored",
+        ),
+        row(
+            "without the annotation it is a new object",
+            case().job(|job| job.owner_uid = None),
+            "Submit #1",
+        ),
+        row(
+            "an intent in a copied status is another object's: nothing is made of it",
+            copied_status(),
+            "Stall Restored",
+        ),
+        row(
+            "nor when the annotation is gone: the object is submitted under its own name",
+            copied_status().job(|job| job.owner_uid = None),
+            "Submit #1",
+        ),
+        row(
+            "a finished object rests",
+            crate::world::acknowledged(HOUR).finished(MINUTE),
+            "Rest",
+        )
+        .back("never"),
+        row(
+            "whatever its spec says by then",
+            crate::world::acknowledged(HOUR)
+                .finished(MINUTE)
+                .suspended()
+                .limit(5)
+                .invalid(Reason::NoClass),
+            "Rest",
+        )
+        .back("never"),
+        row(
+            "until its time to live is over",
+            crate::world::acknowledged(HOUR).finished(MINUTE).ttl(90),
+            "Rest +30s",
+        )
+        .back("+30s"),
+        row(
+            "and then it is deleted",
+            crate::world::acknowledged(HOUR).finished(MINUTE).ttl(60),
+            "Expire",
+        ),
+        row("a time to live of nothing", case().finished(0).ttl(0), "Expire"),
+        row(
+            "an object that is not finished has no time to live",
+            case().condition(FINISHED, "False", Reason::Accepted, HOUR).ttl(0),
+            "Submit #1",
+        ),
+    ]);
+}
+
+#[test]
+fn a_start_whose_reply_was_lost() {
+    check([
+        row("it is asked for, and not yet", sent(5), "Rest +15s"),
+        row("not before its time", sent(5).refusal("Timeout", 1, 8), "Rest +8s"),
+        row(
+            "AWS has it: it is acknowledged",
+            sent(5).running(),
+            "Follow IN_PROGRESS",
+        )
+        .shows("Reconciling/InProgress")
+        .back("+10m"),
+        row(
+            "and it may have ended meanwhile",
+            sent(5).completed(),
+            "Conclude COMPLETED",
+        )
+        .shows("Complete/Completed"),
+        row(
+            "AWS has no such job: once more under the same name; the first request stays dangerous for its time",
+            sent(5).absent(),
+            "Submit #1 stray +19m 55s",
+        ),
+        row(
+            "the longest danger counts",
+            sent(5).stray(2 * BOUND).absent(),
+            "Submit #1 stray +40m",
+        ),
+        row(
+            "AWS cannot be asked: nothing is concluded",
+            sent(5).unreachable(),
+            "Wait AwsUnreachable +15s",
+        )
+        .shows("Reconciling/AwsUnreachable"),
+        row(
+            "the wrong account is not asked",
+            sent(5).other_account(),
+            "Wait IdentityChanged +15s",
+        )
+        .shows("Reconciling/IdentityChanged"),
+        row(
+            "nor started in, if a Get got through before the change",
+            sent(5).other_account().absent(),
+            "Wait IdentityChanged +15s",
+        ),
+        row(
+            "no slot for the Get",
+            sent(5).unknown(transcribe_operator::lifecycle::Unknown::NoPermit),
+            "Rest +1s",
+        ),
+        row(
+            "no slot for the second Start",
+            sent(5).absent().seen(|seen| seen.permit = false),
+            "Wait WaitingForQuota +1s",
+        ),
+        row(
+            "another process leads",
+            sent(5).absent().seen(|seen| seen.leader_for = Duration::ZERO),
+            "Wait NotLeader +15s",
+        ),
+        row(
+            "the pinned key is what is started with",
+            sent(5)
+                .with(|s| s.request.kms_key_arn = Some(KEY.to_owned()))
+                .key(usable())
+                .absent(),
+            "Submit #1 with key stray +19m 55s",
+        ),
+    ]);
+}
+
+#[test]
+fn a_submission_that_is_no_longer_allowed_is_taken_back() {
+    let quiet = || sent(BOUND + 1);
+    check([
+        row(
+            "not while a late request can arrive",
+            sent(5).suspended().absent(),
+            "Wait Withdrawing +19m 55s 1ms",
+        )
+        .shows("Reconciling/Withdrawing")
+        .back("+19m 55s 1ms"),
+        row("afterwards it is", quiet().suspended().absent(), "Withdraw")
+            .shows("Reconciling/Accepted")
+            .back("+0s"),
+        row(
+            "an absence that was seen before proves nothing",
+            quiet().suspended().absent_as_of(2),
+            "Wait Withdrawing -999ms",
+        ),
+        row(
+            "nor at the very instant",
+            sent(BOUND).suspended().absent(),
+            "Wait Withdrawing +1ms",
+        ),
+        row(
+            "an earlier request of the attempt counts as well",
+            quiet().stray(30).suspended().absent(),
+            "Wait Withdrawing +30s 1ms",
+        ),
+        row(
+            "a job that is there after all is followed",
+            quiet().suspended().running(),
+            "Follow IN_PROGRESS",
+        )
+        .shows("Reconciling/InProgress"),
+        row("past the start deadline", quiet().deadline(10).absent(), "Withdraw"),
+        row(
+            "the class is gone",
+            quiet().invalid(Reason::NoClass).absent(),
+            "Withdraw",
+        ),
+        row("the key went bad", quiet().key(bad_key()).absent(), "Withdraw"),
+        row(
+            "an unreachable AWS is no absence",
+            quiet().suspended().unreachable(),
+            "Wait AwsUnreachable +15s",
+        ),
+        row(
+            "another account is no absence",
+            quiet().suspended().other_account(),
+            "Wait IdentityChanged +15s",
+        ),
+    ]);
+}
+
+#[test]
+fn after_a_withdrawal_the_object_is_as_new() {
+    let case = sent(BOUND + 1).suspended().absent();
+    let after = case.status(&case.plan(), &transcribe_operator::lifecycle::Outcome::Pending);
+    assert_eq!(
+        (&after.submission, &after.job_name, &after.attempt),
+        (&None, &None, &None)
+    );
+    assert!(after.attempts.is_empty() && after.encryption.is_none());
+    let resumed = Case {
+        seen: transcribe_operator::lifecycle::Observed {
+            job: transcribe_operator::lifecycle::Subject {
+                status: after,
+                ..crate::world::subject()
+            },
+            ..case.seen
+        },
+        ..case
+    };
+    assert_eq!(crate::world::tell(&resumed.plan()), "Submit #1");
+}
+
+#[test]
+fn refused_starts() {
+    let invalid = || refused("BadRequestException", MINUTE);
+    let withdrawn = |next| case().refusal("BadRequestException", 1, next);
+    check([
+        row(
+            "a throttled Start waits its time",
+            refused("ThrottlingException", 8),
+            "Rest +8s",
+        )
+        .back("+8s"),
+        row(
+            "and is sent again in the same attempt; nothing of it can be in flight",
+            refused("ThrottlingException", -1),
+            "Submit #1",
+        ),
+        row(
+            "a forced look does not wait",
+            refused("ThrottlingException", 8).forced(),
+            "Submit #1",
+        ),
+        row(
+            "a throttled Start that is suspended is taken back",
+            refused("ThrottlingException", 8).suspended().absent(),
+            "Withdraw",
+        ),
+        row(
+            "a limit is no failure",
+            refused("LimitExceededException", -1),
+            "Submit #1",
+        ),
+        row(
+            "a request that never left is sent again",
+            refused("NotSent", -1),
+            "Submit #1",
+        ),
+        row(
+            "a refusal for good: AWS is asked, and has no such job",
+            invalid().absent(),
+            "Withdraw",
+        )
+        .shows("Stalled/Refused"),
+        row(
+            "but not while an earlier request can arrive",
+            invalid().stray(60).absent(),
+            "Wait Withdrawing +1m 1ms",
+        ),
+        row(
+            "a job that is there after all is followed",
+            invalid().running(),
+            "Follow IN_PROGRESS",
+        ),
+        row(
+            "the spec can be corrected; until then the object says what is wrong",
+            withdrawn(30),
+            "Stall Refused",
+        )
+        .shows("Stalled/Refused")
+        .back("+30s"),
+        row("and it is tried again slowly", withdrawn(-1), "Submit #1"),
+        row(
+            "a new generation lifts the refusal at once",
+            withdrawn(30).job(|job| job.generation = 2),
+            "Submit #1",
+        ),
+        row("so does a forced look", withdrawn(30).forced(), "Submit #1"),
+        row(
+            "denied access says so",
+            case().refusal("AccessDeniedException", 3, 30),
+            "Stall AccessDenied",
+        )
+        .shows("Stalled/AccessDenied"),
+        row(
+            "a throttled Start that was taken back waits its time too",
+            case().refusal("ThrottlingException", 3, 30),
+            "Wait Throttled +30s",
+        )
+        .shows("Reconciling/Throttled"),
+        row(
+            "a refusal for good ends a later attempt: it cannot be corrected any more",
+            invalid().attempt(2).absent(),
+            "Fail Refused",
+        )
+        .shows("Failed/Refused"),
+        row(
+            "a throttle does not",
+            refused("ThrottlingException", -1).attempt(2),
+            "Submit #2",
+        ),
+    ]);
+}
+
+#[test]
+fn a_corrected_spec_starts_with_a_clean_slate() {
+    let case = case()
+        .refusal("BadRequestException", 7, 3000)
+        .job(|job| job.generation = 2);
+    let after = case.status(&case.plan(), &transcribe_operator::lifecycle::Outcome::Pending);
+    assert_eq!((&after.refusal, &after.next_attempt_time), (&None, &None));
+    assert_eq!(after.observed_generation, Some(2));
+}

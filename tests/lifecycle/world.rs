@@ -1,0 +1,554 @@
+//! Builders: an object, what was seen of it, and short words for what is decided.
+
+use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
+use serde_json::json;
+use transcribe_operator::{
+    api::{
+        Kind, TAG_CLUSTER, TAG_UID,
+        conditions::{COMPLETE, FAILED, FINISHED, READY, RECONCILING, Reason, STALLED, SUSPENDED},
+        status::{Attempt, ClassRef, JobStatus, PinnedRequest, RefusalStatus, Submission, SubmissionOutcome},
+    },
+    lifecycle::{
+        Class, Controls, Desired, Facts, Fault, FaultKind, Identity, JobName, KeyVerdict, NameHead, Observed, Outcome,
+        Record, Refusal, Request, Rules, Step, Subject, Unknown, plan, requeue, status,
+    },
+};
+
+pub const UID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+pub const OTHER_UID: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+pub const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+pub const ACCOUNT: &str = "111122223333";
+pub const REGION: &str = "eu-west-1";
+pub const MINUTE: i64 = 60;
+pub const HOUR: i64 = 3600;
+/// The signature window plus twice the allowed skew.
+pub const BOUND: i64 = 20 * MINUTE;
+
+/// The one "now" of all tables; every other time is so many seconds before or after it.
+pub fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+pub fn after(seconds: i64) -> Timestamp {
+    now() + SignedDuration::from_secs(seconds)
+}
+
+pub fn ago(seconds: i64) -> Timestamp {
+    after(-seconds)
+}
+
+pub fn rules() -> Rules {
+    Rules {
+        head: head(),
+        signature_window: Duration::from_mins(15),
+        max_skew: Duration::from_secs(150),
+        deletion_max_wait: Duration::from_mins(2),
+    }
+}
+
+pub fn head() -> NameHead {
+    NameHead::new("c1").unwrap()
+}
+
+pub fn job_name(attempt: i32) -> String {
+    named(UID, attempt, false)
+}
+
+pub fn named(uid: &str, attempt: i32, retain: bool) -> String {
+    let name = JobName {
+        head: head(),
+        uid: uid.to_owned(),
+        attempt,
+        retain,
+    };
+    name.to_string()
+}
+
+pub fn identity() -> Identity {
+    Identity {
+        account: ACCOUNT.to_owned(),
+        region: REGION.to_owned(),
+    }
+}
+
+fn bind(spec: &serde_json::Value) -> Desired {
+    let class = Class {
+        reference: ClassRef {
+            name: "default".to_owned(),
+            uid: None,
+            generation: None,
+            region: REGION.to_owned(),
+            account_id: None,
+        },
+        output_bucket: Some("transcripts".to_owned()),
+        data_access_roles: Vec::new(),
+    };
+    let request = Request::parse(Kind::TranscriptionJob, spec).unwrap();
+    Desired::bind(request, &class, &head(), &subject()).unwrap()
+}
+
+/// What is wanted without a key.
+pub static PLAIN: LazyLock<Desired> =
+    LazyLock::new(|| bind(&json!({"media": {"mediaFileUri": "s3://media/a.wav"}, "languageCode": "en-US"})));
+
+/// What is wanted with one.
+pub static ENCRYPTED: LazyLock<Desired> = LazyLock::new(|| {
+    bind(&json!({
+        "media": {"mediaFileUri": "s3://media/a.wav"},
+        "languageCode": "en-US",
+        "encryption": {"kmsKeyId": KEY, "context": {"department": "finance"}},
+    }))
+});
+
+pub fn subject() -> Subject {
+    Subject {
+        namespace: "team".to_owned(),
+        name: "call".to_owned(),
+        uid: UID.to_owned(),
+        generation: 1,
+        created: ago(MINUTE),
+        deleted: None,
+        protected: true,
+        owner_uid: Some(UID.to_owned()),
+        reconcile_at: None,
+        controls: Controls::default(),
+        status: JobStatus::default(),
+    }
+}
+
+/// Running since a minute, with our tags.
+pub fn facts(job_status: &str) -> Facts {
+    let tags = [(TAG_UID, UID), (TAG_CLUSTER, "c1")];
+    Facts {
+        job_status: job_status.to_owned(),
+        creation_time: Some(ago(30)),
+        tags: Some(tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into()),
+        ..Facts::default()
+    }
+}
+
+pub fn failed(reason: &str) -> Facts {
+    Facts {
+        failure_reason: Some(reason.to_owned()),
+        ..facts("FAILED")
+    }
+}
+
+pub fn fault(kind: FaultKind, code: &str) -> Fault {
+    Fault {
+        kind,
+        code: code.to_owned(),
+        message: format!("{code} it is"),
+    }
+}
+
+/// One object, what is wanted of it and what was seen: first a job that can be submitted at once.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub desired: Result<Desired, Refusal>,
+    pub seen: Observed,
+}
+
+pub fn case() -> Case {
+    let seen = Observed {
+        permit: true,
+        leader_for: Duration::MAX,
+        identity: Some(identity()),
+        key: KeyVerdict::NotNeeded,
+        ..Observed::unseen(subject(), rules())
+    };
+    Case {
+        desired: Ok(PLAIN.clone()),
+        seen,
+    }
+}
+
+/// An intent of the given outcome, begun so many seconds ago.
+pub fn sent(seconds_ago: i64) -> Case {
+    case().intent(SubmissionOutcome::Sent, seconds_ago)
+}
+
+/// A job that AWS has accepted.
+pub fn acknowledged(seconds_ago: i64) -> Case {
+    case()
+        .intent(SubmissionOutcome::Acknowledged, seconds_ago)
+        .with(|s| s.acknowledged_at = Some(MicroTime(ago(seconds_ago - 1))))
+}
+
+/// A Start that AWS refused, to be tried again so many seconds from now.
+pub fn refused(code: &str, next: i64) -> Case {
+    case().intent(SubmissionOutcome::Refused, MINUTE).refusal(code, 1, next)
+}
+
+/// The first attempt has failed, and the next one is due so many seconds from now.
+pub fn failed_once(next: i64) -> Case {
+    let mut case = case().intent(SubmissionOutcome::Ended, HOUR).limit(2);
+    let status = &mut case.seen.job.status;
+    status.attempts[0].failure_reason = Some("Internal error".to_owned());
+    status.failure_reason = Some("Internal error".to_owned());
+    status.next_attempt_time = Some(Time(after(next)));
+    case
+}
+
+impl Case {
+    pub fn job(mut self, change: impl FnOnce(&mut Subject)) -> Self {
+        change(&mut self.seen.job);
+        self
+    }
+
+    pub fn seen(mut self, change: impl FnOnce(&mut Observed)) -> Self {
+        change(&mut self.seen);
+        self
+    }
+
+    pub fn intent(mut self, outcome: SubmissionOutcome, seconds_ago: i64) -> Self {
+        let at = MicroTime(ago(seconds_ago));
+        let job = &mut self.seen.job;
+        let name = named(&job.uid, 1, job.controls.retain);
+        let request = PinnedRequest::default();
+        job.status.submission = Some(Submission {
+            attempt: 1,
+            job_name: name.clone(),
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            request,
+            request_hash: "v1:0".to_owned(),
+            first_started_at: at.clone(),
+            started_at: at,
+            outcome,
+            acknowledged_at: None,
+            stray_until: None,
+            absent_since: None,
+        });
+        job.status.attempts = vec![attempt(&name, 1, ago(seconds_ago))];
+        job.status.job_name = Some(name);
+        job.status.attempt = Some(1);
+        self
+    }
+
+    /// Changes the intent.
+    pub fn with(self, change: impl FnOnce(&mut Submission)) -> Self {
+        self.job(|job| change(job.status.submission.as_mut().unwrap()))
+    }
+
+    /// The intent is of this attempt; the earlier ones have failed.
+    pub fn attempt(self, number: i32) -> Self {
+        self.job(|job| {
+            let submission = job.status.submission.as_mut().unwrap();
+            submission.attempt = number;
+            submission.job_name = job_name(number);
+            job.status.attempts = (1..=number)
+                .map(|n| Attempt {
+                    failure_reason: (n < number).then(|| "Internal error".to_owned()),
+                    ..attempt(&job_name(n), n, submission.first_started_at.0)
+                })
+                .collect();
+        })
+    }
+
+    /// An earlier lost request of this attempt could land until then.
+    pub fn stray(self, seconds: i64) -> Self {
+        self.with(|s| s.stray_until = Some(MicroTime(after(seconds))))
+    }
+
+    pub fn absent_since(self, seconds_ago: i64) -> Self {
+        self.with(|s| s.absent_since = Some(MicroTime(ago(seconds_ago))))
+    }
+
+    pub fn refusal(self, code: &str, count: i32, next: i64) -> Self {
+        self.job(|job| {
+            job.status.refusal = Some(RefusalStatus {
+                code: code.to_owned(),
+                message: format!("{code} it is"),
+                count,
+                time: Time(ago(5)),
+                generation: job.generation,
+            });
+            job.status.next_attempt_time = Some(Time(after(next)));
+        })
+    }
+
+    pub fn condition(self, type_: &str, status: &str, reason: Reason, seconds_ago: i64) -> Self {
+        self.job(|job| {
+            job.status.conditions.push(Condition {
+                type_: type_.to_owned(),
+                status: status.to_owned(),
+                reason: reason.as_str().to_owned(),
+                message: String::new(),
+                observed_generation: Some(1),
+                last_transition_time: Time(ago(seconds_ago)),
+            });
+        })
+    }
+
+    pub fn finished(self, seconds_ago: i64) -> Self {
+        self.condition(FINISHED, "True", Reason::Completed, seconds_ago)
+    }
+
+    pub fn suspended(self) -> Self {
+        self.job(|job| job.controls.suspend = true)
+    }
+
+    pub fn deadline(self, seconds: u64) -> Self {
+        self.job(|job| job.controls.start_deadline = Some(Duration::from_secs(seconds)))
+    }
+
+    pub fn ttl(self, seconds: u64) -> Self {
+        self.job(|job| job.controls.ttl = Some(Duration::from_secs(seconds)))
+    }
+
+    pub fn limit(self, attempts: usize) -> Self {
+        self.job(|job| job.controls.backoff_limit = attempts)
+    }
+
+    pub fn deleted(self, seconds_ago: i64) -> Self {
+        self.job(|job| job.deleted = Some(ago(seconds_ago)))
+    }
+
+    pub fn forced(self) -> Self {
+        self.job(|job| job.reconcile_at = Some("now".to_owned()))
+    }
+
+    pub fn invalid(mut self, reason: Reason) -> Self {
+        self.desired = Err(Refusal::new(reason, "fix it"));
+        self
+    }
+
+    /// A key is wanted, and this is known of it.
+    pub fn key(mut self, verdict: KeyVerdict) -> Self {
+        self.desired = Ok(ENCRYPTED.clone());
+        self.seen.key = verdict;
+        self
+    }
+
+    pub fn record(self, record: Record) -> Self {
+        self.seen(|seen| seen.record = record)
+    }
+
+    pub fn running(self) -> Self {
+        self.found(facts("IN_PROGRESS"))
+    }
+
+    pub fn completed(self) -> Self {
+        self.found(facts("COMPLETED"))
+    }
+
+    pub fn found(self, facts: Facts) -> Self {
+        let (facts, as_of) = (Box::new(facts), now());
+        self.record(if facts.terminal() {
+            Record::Terminal { facts, as_of }
+        } else {
+            Record::Running { facts, as_of }
+        })
+    }
+
+    pub fn absent(self) -> Self {
+        self.absent_as_of(0)
+    }
+
+    pub fn absent_as_of(self, seconds_ago: i64) -> Self {
+        let as_of = ago(seconds_ago);
+        self.record(Record::Absent { as_of })
+    }
+
+    pub fn unknown(self, why: Unknown) -> Self {
+        self.record(Record::Unknown(why))
+    }
+
+    pub fn unreachable(self) -> Self {
+        self.unknown(Unknown::Failed(fault(FaultKind::Ambiguous, "Timeout")))
+    }
+
+    pub fn other_account(self) -> Self {
+        let other = Identity {
+            account: "999999999999".to_owned(),
+            region: REGION.to_owned(),
+        };
+        self.unknown(Unknown::OtherIdentity(Some(other.clone())))
+            .seen(|seen| seen.identity = Some(other))
+    }
+
+    pub fn plan(&self) -> Step {
+        self.plan_at(now())
+    }
+
+    pub fn plan_at(&self, now: Timestamp) -> Step {
+        plan(&self.desired, &self.seen, now)
+    }
+
+    pub fn status(&self, step: &Step, outcome: &Outcome) -> JobStatus {
+        self.status_at(step, outcome, now())
+    }
+
+    pub fn status_at(&self, step: &Step, outcome: &Outcome, now: Timestamp) -> JobStatus {
+        status(&self.desired, &self.seen, step, outcome, now)
+    }
+
+    /// The same observation of an object whose status is this one.
+    pub fn having(&self, status: JobStatus) -> Self {
+        self.clone().job(|job| job.status = status)
+    }
+}
+
+pub fn attempt(name: &str, number: i32, started_at: Timestamp) -> Attempt {
+    Attempt {
+        attempt: number,
+        job_name: name.to_owned(),
+        account: ACCOUNT.to_owned(),
+        region: REGION.to_owned(),
+        started_at: MicroTime(started_at),
+        failure_reason: None,
+        record_gone: false,
+    }
+}
+
+pub fn usable() -> KeyVerdict {
+    KeyVerdict::Usable { arn: KEY.to_owned() }
+}
+
+pub fn bad_key() -> KeyVerdict {
+    let message = "the key is in another Region";
+    KeyVerdict::Refused(Refusal::field(
+        Reason::KeyRegionMismatch,
+        "spec.encryption.kmsKeyId",
+        message,
+    ))
+}
+
+/// A step in a few words; times count from now.
+pub fn tell(step: &Step) -> String {
+    let number = |name: &str| JobName::parse(name).map_or(0, |name| name.attempt);
+    match step {
+        Step::Rest { until: None } => "Rest".to_owned(),
+        Step::Rest { until: Some(until) } => format!("Rest {}", from_now(*until)),
+        Step::Protect => "Protect".to_owned(),
+        Step::Submit(intent) => submit(intent),
+        Step::Follow(facts) => format!("Follow {}", facts.job_status),
+        Step::Conclude(facts) => format!("Conclude {}", facts.job_status),
+        Step::TryAgain(_, at) => format!("TryAgain {}", from_now(*at)),
+        Step::Missing(as_of) => format!("Missing {}", from_now(*as_of)),
+        Step::Withdraw => "Withdraw".to_owned(),
+        Step::Wait(wait) => {
+            let until = wait.until.map(|until| format!(" {}", from_now(until)));
+            format!("Wait {}{}", wait.reason.as_str(), until.unwrap_or_default())
+        }
+        Step::Suspend => "Suspend".to_owned(),
+        Step::Stall(refusal) => format!("Stall {}", refusal.reason.as_str()),
+        Step::Fail(refusal) => format!("Fail {}", refusal.reason.as_str()),
+        Step::DeleteRecord(target) => format!("DeleteRecord #{}", number(&target.job_name)),
+        Step::Forget(target) => format!("Forget #{}", number(&target.job_name)),
+        Step::Release { left: None } => "Release".to_owned(),
+        Step::Release { left: Some(name) } => format!("Release, #{} left", number(name)),
+        Step::Expire => "Expire".to_owned(),
+    }
+}
+
+fn submit(intent: &Submission) -> String {
+    let key = intent.request.kms_key_arn.as_ref().map_or("", |_| " with key");
+    let stray = intent.stray_until.as_ref().map(|t| format!(" stray {}", from_now(t.0)));
+    format!("Submit #{}{key}{}", intent.attempt, stray.unwrap_or_default())
+}
+
+fn from_now(time: Timestamp) -> String {
+    span(time.duration_since(now()))
+}
+
+fn span(span: SignedDuration) -> String {
+    if span.is_negative() {
+        format!("-{:#}", span.abs())
+    } else {
+        format!("+{span:#}")
+    }
+}
+
+/// How an object is, in two words: the state and the reason of `Ready`.
+pub fn shown(status: &JobStatus) -> String {
+    let is = |type_: &str| status.conditions.iter().any(|c| c.type_ == type_ && c.status == "True");
+    let Some(ready) = status.conditions.iter().find(|c| c.type_ == READY) else {
+        return "nothing".to_owned();
+    };
+    let state = [COMPLETE, FAILED, STALLED, RECONCILING, SUSPENDED];
+    let state = state.into_iter().find(|type_| is(type_)).unwrap_or("None");
+    format!("{state}/{}", ready.reason)
+}
+
+/// One row of a table.
+pub struct Row {
+    says: &'static str,
+    case: Case,
+    step: &'static str,
+    outcome: Outcome,
+    shows: Option<&'static str>,
+    back: Option<&'static str>,
+}
+
+/// In this case, this is the step.
+pub fn row(says: &'static str, case: Case, step: &'static str) -> Row {
+    Row {
+        says,
+        case,
+        step,
+        outcome: Outcome::Pending,
+        shows: None,
+        back: None,
+    }
+}
+
+impl Row {
+    /// The step has this outcome.
+    pub fn ends(self, outcome: Outcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    /// The state and the reason of `Ready` that are shown afterwards.
+    pub fn shows(self, shows: &'static str) -> Self {
+        Self {
+            shows: Some(shows),
+            ..self
+        }
+    }
+
+    /// When the object is looked at again: `never` until it changes.
+    pub fn back(self, back: &'static str) -> Self {
+        Self {
+            back: Some(back),
+            ..self
+        }
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let step = self.case.plan();
+        let after = self.case.status(&step, &self.outcome);
+        let back = requeue(&step, &after, now()).map(|d| span(SignedDuration::try_from(d).unwrap()));
+        let told = [
+            (Some(self.step), tell(&step)),
+            (self.shows, shown(&after)),
+            (self.back, back.unwrap_or_else(|| "never".to_owned())),
+        ];
+        told.into_iter()
+            .filter(|(expected, is)| expected.is_some_and(|expected| expected != is))
+            .map(|(expected, is)| format!("{}:\n    expected {}\n    but is   {is}", self.says, expected.unwrap()))
+            .collect()
+    }
+}
+
+/// Holds all rows against the code, and tells of all that differ.
+#[allow(clippy::needless_pass_by_value, reason = "a table is written where it is checked")]
+pub fn check<const N: usize>(rows: [Row; N]) {
+    let faults: Vec<_> = rows.iter().flat_map(Row::faults).collect();
+    assert!(
+        faults.is_empty(),
+        "{} of {N} rows differ:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+}
+
+pub fn tags(uid: &str, cluster: &str) -> BTreeMap<String, String> {
+    [(TAG_UID, uid), (TAG_CLUSTER, cluster)]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into()
+}
