@@ -61,6 +61,8 @@ impl JobName {
             .filter(|n: &i32| *n >= 1 && n.to_string() == attempt)?;
         let at = body.len().checked_sub(UID_LENGTH)?;
         let (head, uid) = body.split_at_checked(at)?;
+        let is_uid = uid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        let uid = is_uid.then_some(uid)?;
         let cluster_id = head.strip_prefix(PREFIX)?.strip_prefix('-')?.strip_suffix('-')?;
         Some(Self {
             head: NameHead::new(cluster_id).ok()?,
