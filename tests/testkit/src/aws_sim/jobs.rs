@@ -116,26 +116,34 @@ impl Jobs {
         jobs
     }
 
-    /// Begin a job now, after its time in the queue, or when a slot is free; refuse it when there is none to wait for.
-    pub(super) fn start(&mut self, mut job: Job, defer: bool, config: &Config) -> Result<(), AwsError> {
-        let limit = config.concurrent.unwrap_or(concurrent(job.key.entity));
-        let slots = self
-            .slots
-            .entry((job.key.account.clone(), job.key.region.clone(), job.key.entity))
-            .or_default();
-        if slots.running.len() < limit {
+    /// Refuse a job that neither has a slot nor can wait for one.
+    pub(super) fn check_room(&self, key: &Key, defer: bool, config: &Config) -> Result<(), AwsError> {
+        let Some(slots) = self.slots.get(&scope(key)) else {
+            return Ok(());
+        };
+        if slots.running.len() < limit(key.entity, config) {
+            return Ok(());
+        }
+        if !defer {
+            return Err(AwsError::limit());
+        }
+        if slots.waiting.len() < config.queued {
+            return Ok(());
+        }
+        let text = "You have too many queued jobs. Wait until some have begun and try your request again.";
+        Err(AwsError::new("LimitExceededConcurrentJobException", text))
+    }
+
+    /// Begin a job after its time in the queue; without a free slot, let it wait for one.
+    pub(super) fn start(&mut self, mut job: Job, config: &Config) {
+        let slots = self.slots.entry(scope(&job.key)).or_default();
+        if slots.running.len() < limit(job.key.entity, config) {
             let end = job.begin(job.created.saturating_add(config.queue_ms));
             slots.running.push(Reverse((end, false)));
-        } else if !defer {
-            return Err(AwsError::limit());
-        } else if slots.waiting.len() >= config.queued {
-            let text = "You have too many queued jobs. Wait until some have begun and try your request again.";
-            return Err(AwsError::new("LimitExceededConcurrentJobException", text));
         } else {
             slots.waiting.push_back(job.key.clone());
         }
         self.insert(job);
-        Ok(())
     }
 
     /// Add a record as it is, without a slot.
@@ -148,7 +156,7 @@ impl Jobs {
     /// Give the slots that became free to the jobs that wait, each at the instant at which its slot became free.
     pub(super) fn advance(&mut self, now: i64, config: &Config) {
         for ((_, _, entity), slots) in &mut self.slots {
-            let limit = config.concurrent.unwrap_or(concurrent(entity));
+            let limit = limit(entity, config);
             slots.admit(&mut self.by_key, limit, now);
             while let Some(&Reverse((end, waited))) = slots.running.peek()
                 && end <= now
@@ -196,6 +204,12 @@ impl Slots {
     }
 }
 
-fn concurrent(entity: &str) -> usize {
-    Kind::of_entity(entity).map_or(0, |kind| kind.concurrent)
+fn scope(key: &Key) -> Scope {
+    (key.account.clone(), key.region.clone(), key.entity)
+}
+
+fn limit(entity: &str, config: &Config) -> usize {
+    config
+        .concurrent
+        .unwrap_or_else(|| Kind::of_entity(entity).map_or(0, |kind| kind.concurrent))
 }

@@ -18,7 +18,7 @@ const PAGE: u64 = 5;
 
 /// Answer a List call.
 pub(super) fn list(world: &World, call: &Call<'_>, kind: &'static Kind) -> Result<Value, AwsError> {
-    let at = call.now - world.config.list_lag_ms;
+    let at = call.now.saturating_sub(world.config.list_lag_ms);
     let (status, part) = (call.text("/Status"), call.text("/JobNameContains").to_ascii_lowercase());
     let filter = digest(&format!("{status}/{part}/{}", kind.entity));
     let after = match call.body.get("NextToken").and_then(Value::as_str) {

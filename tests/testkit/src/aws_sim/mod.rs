@@ -36,21 +36,22 @@ mod server;
 mod sts;
 mod tls;
 mod transcribe;
+mod world;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 pub use config::{Config, OutcomeRule, Statuses, Window};
 pub use error::AwsError;
 pub use faults::{FaultRule, What, When};
 pub use ledger::{Calls, LedgerLine};
 pub use model::Model;
+use world::{Sim, World};
 
 /// A running simulator. It stops when dropped.
 #[derive(Debug)]
@@ -248,145 +249,4 @@ impl Drop for AwsSim {
     fn drop(&mut self) {
         self.handle.shutdown();
     }
-}
-
-/// What the connections share.
-#[derive(Debug)]
-struct Sim {
-    model: Model,
-    ca_pem: Option<String>,
-    world: Mutex<World>,
-}
-
-/// All that changes.
-#[derive(Debug)]
-struct World {
-    config: Config,
-    jobs: jobs::Jobs,
-    quotas: quota::Quotas,
-    ledger: ledger::Ledger,
-    faults: faults::Faults,
-    seen: outcomes::Seen,
-    nonce: u64,
-}
-
-impl Sim {
-    fn new(config: Config) -> anyhow::Result<Self> {
-        let ledger = ledger::Ledger::open(config.ledger.as_deref())?;
-        let world = World {
-            config,
-            jobs: jobs::Jobs::default(),
-            quotas: quota::Quotas::default(),
-            ledger,
-            faults: faults::Faults::default(),
-            seen: outcomes::Seen::default(),
-            nonce: 0,
-        };
-        Ok(Self {
-            model: Model::load()?,
-            ca_pem: None,
-            world: Mutex::new(world),
-        })
-    }
-
-    /// The world; a panic elsewhere does not hide it.
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pick_fault(&self, operation: &str, job_name: &str) -> Option<(When, What)> {
-        let mut world = self.world();
-        let seed = world.config.seed;
-        world.faults.pick(operation, job_name, seed)
-    }
-
-    fn count(&self, operation: &str, outcome: &str) {
-        let operation = if operation.is_empty() { "unknown" } else { operation };
-        self.world().ledger.count(operation, outcome);
-    }
-
-    /// The `Date` and the request id of a reply.
-    fn stamp(&self) -> (String, String) {
-        let mut world = self.world();
-        let now = world.now();
-        (
-            world.clock(now).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
-            world.next_id(),
-        )
-    }
-
-    fn jobs(&self) -> Vec<JobView> {
-        let mut world = self.world();
-        let World { config, jobs, .. } = &mut *world;
-        let now = Timestamp::now().as_millisecond();
-        jobs.advance(now, config);
-        let view = |job: &jobs::Job| JobView {
-            account: job.key.account.clone(),
-            region: job.key.region.clone(),
-            kind: job.key.entity.to_owned(),
-            name: job.key.name.clone(),
-            status: job.status(now).to_owned(),
-            created: at(job.created.saturating_add(job.clock_offset)),
-            tags: job.tags.clone(),
-            request: Value::Object(job.request.clone()),
-        };
-        jobs.all(now).map(view).collect()
-    }
-
-    fn put_foreign_job(&self, foreign: &ForeignJob) -> anyhow::Result<()> {
-        let mut world = self.world();
-        let job = transcribe::foreign(foreign, &world, world.now())?;
-        world.jobs.insert(job);
-        Ok(())
-    }
-
-    fn remove_job(&self, name: &str) -> usize {
-        let mut world = self.world();
-        let now = world.now();
-        world.jobs.remove(name, now)
-    }
-
-    fn finish_all(&self) {
-        let mut world = self.world();
-        let now = world.now();
-        world.jobs.finish_all(now);
-    }
-}
-
-impl World {
-    /// The machine's clock, in milliseconds.
-    #[expect(clippy::unused_self, reason = "reads as a property of the world")]
-    fn now(&self) -> i64 {
-        Timestamp::now().as_millisecond()
-    }
-
-    /// The simulator's clock at an instant of the machine's.
-    fn clock(&self, now: i64) -> Timestamp {
-        at(now.saturating_add(self.config.clock_offset_ms))
-    }
-
-    fn next_nonce(&mut self) -> u64 {
-        self.nonce += 1;
-        self.nonce
-    }
-
-    /// A request id: a UUID's form.
-    fn next_id(&mut self) -> String {
-        let nonce = self.next_nonce();
-        let hex = format!("{:x}", Sha256::digest(format!("{}/{nonce}", self.config.seed)));
-        format!(
-            "{}-{}-{}-{}-{}",
-            &hex[..8],
-            &hex[8..12],
-            &hex[12..16],
-            &hex[16..20],
-            &hex[20..32]
-        )
-    }
-}
-
-fn at(ms: i64) -> Timestamp {
-    Timestamp::UNIX_EPOCH
-        .saturating_add(SignedDuration::from_millis(ms))
-        .unwrap_or(Timestamp::MAX)
 }

@@ -61,6 +61,8 @@ fn start(world: &mut World, call: &Call<'_>, kind: &'static Kind) -> Result<Valu
     }
     let uri = call.text("/Media/MediaFileUri");
     outcomes::refuse_media(uri)?;
+    let defer = call.body.pointer("/JobExecutionSettings/AllowDeferredExecution") == Some(&Value::Bool(true));
+    world.jobs.check_room(&key, defer, &world.config)?;
     let place = (key.account.clone(), key.region.clone(), uri.to_owned());
     let seen = world.seen.get(&place).copied().unwrap_or_default();
     let (failure, run_ms) = outcomes::decide(&mut world.config, &key.name, uri, seen);
@@ -78,8 +80,7 @@ fn start(world: &mut World, call: &Call<'_>, kind: &'static Kind) -> Result<Valu
         failure,
         key: key.clone(),
     };
-    let defer = call.body.pointer("/JobExecutionSettings/AllowDeferredExecution") == Some(&Value::Bool(true));
-    world.jobs.start(job, defer, &world.config)?;
+    world.jobs.start(job, &world.config);
     world.seen.insert(place, seen + 1);
     applied(world, call, &key)?;
     let job = world.jobs.get(&key, call.now).ok_or_else(AwsError::absent)?;
@@ -87,7 +88,7 @@ fn start(world: &mut World, call: &Call<'_>, kind: &'static Kind) -> Result<Valu
 }
 
 fn get(world: &World, call: &Call<'_>, kind: &'static Kind) -> Result<Value, AwsError> {
-    let at = call.now - world.config.get_lag_ms;
+    let at = call.now.saturating_sub(world.config.get_lag_ms);
     let job = world.jobs.get(&call.key(kind), at).ok_or_else(AwsError::absent)?;
     Ok(json!({ kind.entity: render::job(call.model, kind, job, call.moment(at), world.config.get_tags) }))
 }

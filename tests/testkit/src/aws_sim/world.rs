@@ -1,0 +1,150 @@
+//! The state of a simulator, behind one lock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Config, ForeignJob, JobView, Model, What, When, faults, jobs, ledger, outcomes, quota, transcribe};
+
+/// What the connections share.
+#[derive(Debug)]
+pub(super) struct Sim {
+    pub(super) model: Model,
+    pub(super) ca_pem: Option<String>,
+    world: Mutex<World>,
+}
+
+/// All that changes.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) config: Config,
+    pub(super) jobs: jobs::Jobs,
+    pub(super) quotas: quota::Quotas,
+    pub(super) ledger: ledger::Ledger,
+    pub(super) faults: faults::Faults,
+    pub(super) seen: outcomes::Seen,
+    nonce: u64,
+}
+
+impl Sim {
+    pub(super) fn new(config: Config) -> anyhow::Result<Self> {
+        let ledger = ledger::Ledger::open(config.ledger.as_deref())?;
+        let world = World {
+            config,
+            jobs: jobs::Jobs::default(),
+            quotas: quota::Quotas::default(),
+            ledger,
+            faults: faults::Faults::default(),
+            seen: outcomes::Seen::default(),
+            nonce: 0,
+        };
+        Ok(Self {
+            model: Model::load()?,
+            ca_pem: None,
+            world: Mutex::new(world),
+        })
+    }
+
+    /// The world; a panic elsewhere does not hide it.
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn pick_fault(&self, operation: &str, job_name: &str) -> Option<(When, What)> {
+        let mut world = self.world();
+        let seed = world.config.seed;
+        world.faults.pick(operation, job_name, seed)
+    }
+
+    pub(super) fn count(&self, operation: &str, outcome: &str) {
+        let operation = if operation.is_empty() { "unknown" } else { operation };
+        self.world().ledger.count(operation, outcome);
+    }
+
+    /// The `Date` and the request id of a reply.
+    pub(super) fn stamp(&self) -> (String, String) {
+        let mut world = self.world();
+        let now = world.now();
+        (
+            world.clock(now).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+            world.next_id(),
+        )
+    }
+
+    pub(super) fn jobs(&self) -> Vec<JobView> {
+        let mut world = self.world();
+        let World { config, jobs, .. } = &mut *world;
+        let now = Timestamp::now().as_millisecond();
+        jobs.advance(now, config);
+        let view = |job: &jobs::Job| JobView {
+            account: job.key.account.clone(),
+            region: job.key.region.clone(),
+            kind: job.key.entity.to_owned(),
+            name: job.key.name.clone(),
+            status: job.status(now).to_owned(),
+            created: at(job.created.saturating_add(job.clock_offset)),
+            tags: job.tags.clone(),
+            request: Value::Object(job.request.clone()),
+        };
+        jobs.all(now).map(view).collect()
+    }
+
+    pub(super) fn put_foreign_job(&self, foreign: &ForeignJob) -> anyhow::Result<()> {
+        let mut world = self.world();
+        let job = transcribe::foreign(foreign, &world, world.now())?;
+        world.jobs.insert(job);
+        Ok(())
+    }
+
+    pub(super) fn remove_job(&self, name: &str) -> usize {
+        let mut world = self.world();
+        let now = world.now();
+        world.jobs.remove(name, now)
+    }
+
+    pub(super) fn finish_all(&self) {
+        let mut world = self.world();
+        let now = world.now();
+        world.jobs.finish_all(now);
+    }
+}
+
+impl World {
+    /// The machine's clock, in milliseconds.
+    #[expect(clippy::unused_self, reason = "reads as a property of the world")]
+    pub(super) fn now(&self) -> i64 {
+        Timestamp::now().as_millisecond()
+    }
+
+    /// The simulator's clock at an instant of the machine's.
+    pub(super) fn clock(&self, now: i64) -> Timestamp {
+        at(now.saturating_add(self.config.clock_offset_ms))
+    }
+
+    pub(super) fn next_nonce(&mut self) -> u64 {
+        self.nonce += 1;
+        self.nonce
+    }
+
+    /// A request id: a UUID's form.
+    pub(super) fn next_id(&mut self) -> String {
+        let nonce = self.next_nonce();
+        let hex = format!("{:x}", Sha256::digest(format!("{}/{nonce}", self.config.seed)));
+        format!(
+            "{}-{}-{}-{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..32]
+        )
+    }
+}
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH
+        .saturating_add(SignedDuration::from_millis(ms))
+        .unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,215 @@
+//! The AWS simulator over real sockets: through the AWS SDK, and by raw requests for what the SDK would not send.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, missing_docs)]
+
+mod lists;
+mod records;
+mod strict;
+mod wire;
+
+use std::collections::BTreeSet;
+use std::io::BufRead as _;
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_sdk_transcribe::config::retry::RetryConfig;
+use aws_sdk_transcribe::config::timeout::TimeoutConfig;
+use aws_sdk_transcribe::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_transcribe::error::ProvideErrorMetadata;
+use aws_sdk_transcribe::types::{LanguageCode, Media, Tag, TranscriptionJobStatus};
+use aws_smithy_async::time::StaticTimeSource;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use jiff::{SignedDuration, Timestamp};
+use rustls::pki_types::pem::PemObject as _;
+use serde_json::{Value, json};
+use testkit::aws_sim::{
+    AwsSim, Config, FaultRule, ForeignJob, LedgerLine, Model, OutcomeRule, Statuses, What, When, outcomes,
+};
+
+const START: &str = "StartTranscriptionJob";
+const GET: &str = "GetTranscriptionJob";
+const ABSENT: &str = "The requested job couldn't be found. Check the job name and try your request again.";
+
+/// A simulator whose jobs run until they are finished by hand.
+async fn sim() -> AwsSim {
+    sim_with(|_| {}).await
+}
+
+async fn sim_with(change: impl FnOnce(&mut Config)) -> AwsSim {
+    let mut config = Config {
+        run_ms: i64::MAX,
+        rates: false,
+        ..Config::default()
+    };
+    change(&mut config);
+    AwsSim::start(config).await.unwrap()
+}
+
+fn sdk(sim: &AwsSim) -> aws_sdk_transcribe::Client {
+    aws_sdk_transcribe::Client::from_conf(sdk_config(sim).build())
+}
+
+fn sdk_config(sim: &AwsSim) -> aws_sdk_transcribe::config::Builder {
+    aws_sdk_transcribe::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(sim.url())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(Duration::from_secs(2))
+                .build(),
+        )
+}
+
+async fn start(client: &aws_sdk_transcribe::Client, name: &str, uri: &str) -> Result<(), String> {
+    let media = Media::builder().media_file_uri(uri).build();
+    let call = client
+        .start_transcription_job()
+        .transcription_job_name(name)
+        .language_code(LanguageCode::EnUs);
+    call.media(media)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| error.code().unwrap_or("none").to_owned())
+}
+
+/// A raw request: everything that goes over the wire can be chosen.
+struct Raw<'s> {
+    sim: &'s AwsSim,
+    key: &'s str,
+    region: &'s str,
+    service: &'s str,
+    signed_at: Timestamp,
+    headers: Vec<(&'s str, Option<String>)>,
+}
+
+struct Answer {
+    status: u16,
+    headers: http::HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
+    }
+
+    fn code(&self) -> String {
+        self.json()["__type"].as_str().unwrap_or("none").to_owned()
+    }
+
+    fn message(&self) -> String {
+        self.json()["Message"].as_str().unwrap_or("none").to_owned()
+    }
+}
+
+impl<'s> Raw<'s> {
+    fn new(sim: &'s AwsSim) -> Self {
+        let signed_at = Timestamp::now();
+        Self {
+            sim,
+            key: "AKIDEXAMPLE",
+            region: "us-east-1",
+            service: "transcribe",
+            signed_at,
+            headers: Vec::new(),
+        }
+    }
+
+    fn header(mut self, name: &'s str, value: Option<&str>) -> Self {
+        self.headers.push((name, value.map(str::to_owned)));
+        self
+    }
+
+    async fn send(&self, operation: &str, body: impl Into<bytes::Bytes>) -> Answer {
+        self.try_send(operation, body).await.unwrap()
+    }
+
+    async fn try_send(&self, operation: &str, body: impl Into<bytes::Bytes>) -> Result<Answer, String> {
+        let date = self.signed_at.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let scope = format!(
+            "{}/{}/{}/{}/aws4_request",
+            self.key,
+            &date[..8],
+            self.region,
+            self.service
+        );
+        let names = "content-type;host;x-amz-date;x-amz-target";
+        let signature = "0".repeat(64);
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={names}, Signature={signature}");
+        let mut headers = vec![
+            ("authorization", Some(authorization)),
+            ("x-amz-date", Some(date)),
+            ("x-amz-target", Some(format!("Transcribe.{operation}"))),
+            ("content-type", Some("application/x-amz-json-1.1".to_owned())),
+        ];
+        for (name, value) in &self.headers {
+            headers.retain(|(other, _)| other != name);
+            headers.push((name, value.clone()));
+        }
+        let mut request = http::Request::post(self.sim.url());
+        for (name, value) in headers {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
+        let answer = client
+            .request(request.body(Full::new(body.into())).unwrap())
+            .await
+            .map_err(|e| e.to_string())?;
+        let (parts, body) = answer.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        Ok(Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            text,
+        })
+    }
+
+    async fn call(&self, operation: &str, body: Value) -> Answer {
+        self.send(operation, body.to_string()).await
+    }
+}
+
+async fn call(sim: &AwsSim, operation: &str, body: Value) -> Answer {
+    Raw::new(sim).call(operation, body).await
+}
+
+/// A Start request that AWS accepts, changed by the members of `change`; a null takes a member away.
+fn request(name: &str, change: Value) -> Value {
+    let mut request = json!({
+        "TranscriptionJobName": name, "LanguageCode": "en-US", "Media": {"MediaFileUri": "s3://media/a.wav"},
+    });
+    let Value::Object(change) = change else {
+        panic!("not an object")
+    };
+    let members = request.as_object_mut().unwrap();
+    for (member, value) in change {
+        if value.is_null() {
+            members.remove(&member)
+        } else {
+            members.insert(member, value)
+        };
+    }
+    request
+}
+
+async fn names(sim: &AwsSim, body: Value) -> (Vec<String>, Value) {
+    let mut reply = call(sim, "ListTranscriptionJobs", body).await.json();
+    let token = reply["NextToken"].take();
+    let name = |job: &Value| job["TranscriptionJobName"].as_str().unwrap().to_owned();
+    (
+        reply["TranscriptionJobSummaries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(name)
+            .collect(),
+        token,
+    )
+}
