@@ -266,6 +266,34 @@ async fn slots_are_limited_and_deferred_jobs_wait_in_order() {
 }
 
 #[tokio::test]
+async fn jobs_that_waited_leave_a_tenth_of_the_slots_to_others() {
+    let sim = sim_with(|config| (config.concurrent, config.run_ms) = (Some(4), 300)).await;
+    for name in ["a", "b", "c", "d"] {
+        assert_eq!(call(&sim, START, request(name, json!({}))).await.status, 200);
+    }
+    sim.set_config(|config| config.run_ms = i64::MAX);
+    let defer = json!({"JobExecutionSettings": {"AllowDeferredExecution": true,
+        "DataAccessRoleArn": "arn:aws:iam::111122223333:role/data-access"}});
+    for name in ["w", "x", "y", "z"] {
+        assert_eq!(call(&sim, START, request(name, defer.clone())).await.status, 200);
+    }
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let jobs = sim.jobs();
+    let with = |status: &str| {
+        jobs.iter()
+            .filter(|job| job.status == status)
+            .map(|job| &*job.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((with("IN_PROGRESS"), with("QUEUED")), (vec!["w", "x", "y"], vec!["z"]));
+    assert_eq!(
+        call(&sim, START, request("e", json!({}))).await.status,
+        200,
+        "the fourth slot"
+    );
+}
+
+#[tokio::test]
 async fn tags_can_be_changed_and_are_in_the_ledger() {
     let sim = sim().await;
     call(

@@ -11,11 +11,13 @@ async fn the_authorization_header_must_be_whole() {
         let signature = "0".repeat(64);
         format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host;x-amz-date, Signature={signature}")
     };
+    let unsigned_date = header(format!("AKID/{date}/us-east-1/transcribe/aws4_request")).replace(";x-amz-date", "");
     let credential = |text: &str| raw().header("authorization", Some(&header(text.to_owned())));
     #[rustfmt::skip]
     let table = [
         (raw().header("authorization", None), "MissingAuthenticationTokenException"),
         (raw().header("authorization", Some("Bearer x")), "IncompleteSignatureException"),
+        (raw().header("authorization", Some(&unsigned_date)), "InvalidSignatureException"),
         (raw().header("x-amz-date", None), "IncompleteSignatureException"),
         (raw().header("x-amz-date", Some("yesterday")), "IncompleteSignatureException"),
         (credential("AKID/20200101/us-east-1/transcribe/aws4_request"), "InvalidSignatureException"),
