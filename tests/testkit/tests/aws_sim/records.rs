@@ -202,7 +202,7 @@ async fn jobs_fail_by_their_media_or_by_rule() {
 
 #[tokio::test]
 async fn jobs_pass_through_their_states_in_scaled_time() {
-    let sim = sim_with(|config| (config.queue_ms, config.run_ms) = (300, 300)).await;
+    let sim = sim_with(|config| (config.queue_ms, config.run_ms) = (600, 600)).await;
     let begun = Instant::now();
     let first = call(&sim, START, request("job", json!({}))).await.json()["TranscriptionJob"].clone();
     assert_eq!(
@@ -222,7 +222,7 @@ async fn jobs_pass_through_their_states_in_scaled_time() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(seen, ["QUEUED", "IN_PROGRESS", "COMPLETED"]);
-    assert!(begun.elapsed() >= Duration::from_millis(600));
+    assert!(begun.elapsed() >= Duration::from_millis(1200));
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn slots_are_limited_and_deferred_jobs_wait_in_order() {
         "LimitExceededException"
     );
     assert!(sim.jobs().iter().all(|job| job.name != "c"));
-    sim.set_config(|config| config.run_ms = 200);
+    sim.set_config(|config| config.run_ms = 1000);
     for name in ["d", "e"] {
         let answer = call(&sim, START, request(name, defer.clone())).await.json();
         assert_eq!(answer["TranscriptionJob"]["TranscriptionJobStatus"], "QUEUED");
@@ -256,7 +256,7 @@ async fn slots_are_limited_and_deferred_jobs_wait_in_order() {
     sim.set_config(|config| config.concurrent = Some(3));
     let status = |name: &str| sim.jobs().into_iter().find(|job| job.name == name).unwrap().status;
     assert_eq!((status("d").as_str(), status("e").as_str()), ("IN_PROGRESS", "QUEUED"));
-    tokio::time::sleep(Duration::from_millis(250)).await;
+    tokio::time::sleep(Duration::from_millis(1300)).await;
     assert_eq!(
         (status("d").as_str(), status("e").as_str()),
         ("COMPLETED", "IN_PROGRESS")
@@ -267,7 +267,7 @@ async fn slots_are_limited_and_deferred_jobs_wait_in_order() {
 
 #[tokio::test]
 async fn jobs_that_waited_leave_a_tenth_of_the_slots_to_others() {
-    let sim = sim_with(|config| (config.concurrent, config.run_ms) = (Some(4), 300)).await;
+    let sim = sim_with(|config| (config.concurrent, config.run_ms) = (Some(4), 1500)).await;
     for name in ["a", "b", "c", "d"] {
         assert_eq!(call(&sim, START, request(name, json!({}))).await.status, 200);
     }
@@ -277,7 +277,7 @@ async fn jobs_that_waited_leave_a_tenth_of_the_slots_to_others() {
     for name in ["w", "x", "y", "z"] {
         assert_eq!(call(&sim, START, request(name, defer.clone())).await.status, 200);
     }
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    tokio::time::sleep(Duration::from_millis(1600)).await;
     let jobs = sim.jobs();
     let with = |status: &str| {
         jobs.iter()
