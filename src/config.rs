@@ -92,10 +92,10 @@ pub struct RunArgs {
     #[arg(long)]
     pub orphan_dry_run: bool,
     /// How many objects are worked on at the same time.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// After how many seconds the work on one object is given up and begun anew.
-    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub pass_timeout: u64,
     /// The name of the Pod, for the Events.
     #[arg(long, env = "POD_NAME")]
@@ -108,6 +108,12 @@ pub struct RunArgs {
     pub log: String,
 }
 
+/// An endpoint within AWS, such as that of a VPC: its bounds are AWS's.
+fn is_aws(url: &str) -> bool {
+    let host = url.split('/').nth(2).unwrap_or_default();
+    host.contains(".amazonaws.") || host.contains(".api.aws")
+}
+
 /// Why flags do not go together.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -116,7 +122,8 @@ pub enum ConfigError {
     InsecureEndpoint(String),
     /// A bound that is safe only with an emulator.
     #[error(
-        "--signature-window and --max-skew may be smaller than AWS's (900 and 150) only with --transcribe-endpoint"
+        "--signature-window and --max-skew may be smaller than AWS's (900 and 150) only with an emulator as \
+         --transcribe-endpoint"
     )]
     UnsafeBound,
     /// An interval that is none.
@@ -138,7 +145,7 @@ impl RunArgs {
             return Err(ConfigError::InsecureEndpoint(url.clone()));
         }
         let smaller = self.signature_window < SIGNATURE_WINDOW.as_secs() || self.max_skew < 150;
-        if smaller && self.transcribe_endpoint.is_none() {
+        if smaller && self.transcribe_endpoint.as_deref().is_none_or(is_aws) {
             return Err(ConfigError::UnsafeBound);
         }
         let intervals = [self.follow_interval, self.orphan_interval];
@@ -191,5 +198,109 @@ impl RunArgs {
             transcribe_endpoint: self.transcribe_endpoint.clone(),
             sts_endpoint: self.sts_endpoint.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::unwrap_in_result,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm
+)]
+mod tests {
+    use super::*;
+
+    fn args(flags: &[&str]) -> Result<RunArgs, clap::Error> {
+        let words = ["transcribe-operator", "run", "--region", "eu-west-1"];
+        match Cli::try_parse_from(words.iter().chain(flags))?.command {
+            Command::Run(args) => Ok(*args),
+            other => panic!("not run: {other:?}"),
+        }
+    }
+
+    fn checked(flags: &[&str]) -> Result<(), ConfigError> {
+        args(flags).unwrap().check()
+    }
+
+    const EMULATOR: [&str; 2] = ["--transcribe-endpoint", "https://localhost:4566"];
+
+    #[test]
+    fn the_defaults_are_accepted_and_are_awss() {
+        checked(&[]).unwrap();
+        let rules = args(&[]).unwrap().rules("c1").unwrap();
+        assert_eq!(rules.in_flight_bound(), Duration::from_mins(20));
+    }
+
+    #[test]
+    fn an_endpoint_without_tls_must_be_accepted_by_a_flag() {
+        for flag in ["--transcribe-endpoint", "--sts-endpoint"] {
+            for url in ["http://localhost:4566", "localhost:4566", "ftp://localhost"] {
+                let refused = checked(&[flag, url]);
+                assert!(
+                    matches!(refused, Err(ConfigError::InsecureEndpoint(is)) if is == url),
+                    "{flag} {url}"
+                );
+                checked(&[flag, url, "--allow-insecure-endpoints"]).unwrap();
+            }
+            checked(&[flag, "https://localhost:4566"]).unwrap();
+        }
+    }
+
+    #[test]
+    fn smaller_bounds_are_for_emulators() {
+        for smaller in [
+            ["--signature-window", "899"],
+            ["--max-skew", "149"],
+            ["--max-skew", "0"],
+        ] {
+            assert!(
+                matches!(checked(&smaller), Err(ConfigError::UnsafeBound)),
+                "{smaller:?}"
+            );
+            checked(&[&smaller[..], &EMULATOR].concat()).unwrap();
+            for endpoint in [
+                "https://vpce-1.transcribe.eu-west-1.vpce.amazonaws.com",
+                "https://transcribe.cn-north-1.amazonaws.com.cn/",
+                "https://transcribe.eu-west-1.api.aws",
+            ] {
+                let flags = [&smaller[..], &["--transcribe-endpoint", endpoint]].concat();
+                assert!(matches!(checked(&flags), Err(ConfigError::UnsafeBound)), "{endpoint}");
+            }
+        }
+        checked(&["--signature-window", "901", "--max-skew", "151"]).unwrap();
+    }
+
+    #[test]
+    fn a_bound_beyond_all_time_is_one() {
+        let most = u64::MAX.to_string();
+        let args = args(&["--signature-window", &most, "--max-skew", &most]).unwrap();
+        assert_eq!(args.rules("c1").unwrap().in_flight_bound(), Duration::MAX);
+    }
+
+    #[test]
+    fn what_would_run_for_ever_or_not_at_all_is_refused() {
+        for flag in ["--follow-interval", "--orphan-interval"] {
+            for value in ["0", "-1", "NaN", "inf", "1e300", "0.0000000001"] {
+                let flag = format!("{flag}={value}");
+                assert!(matches!(checked(&[&flag]), Err(ConfigError::BadInterval)), "{flag}");
+            }
+            checked(&[flag, "0.2"]).unwrap();
+        }
+        for flag in ["--concurrency", "--pass-timeout"] {
+            args(&[flag, "0"]).unwrap_err();
+            args(&[flag, "1"]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_cluster_id_is_short_and_plain() {
+        for id in ["", "C1", "c-1", "c_1", &"c".repeat(101)] {
+            assert!(
+                matches!(args(&[]).unwrap().rules(id), Err(ConfigError::ClusterId(_))),
+                "{id}"
+            );
+        }
+        args(&[]).unwrap().rules(&"c".repeat(100)).unwrap();
     }
 }

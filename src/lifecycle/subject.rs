@@ -38,7 +38,7 @@ pub struct Rules {
 impl Rules {
     /// For how long after its signing a Start can still arrive: the window, plus twice the allowed skew.
     pub fn in_flight_bound(&self) -> Duration {
-        self.signature_window + 2 * self.max_skew
+        self.signature_window.saturating_add(self.max_skew.saturating_mul(2))
     }
 }
 
