@@ -142,3 +142,107 @@ pub fn orphans(records: &HashMap<String, Facts>, uids: &HashSet<String>, rules: 
     found.sort();
     found
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::lifecycle::NameHead;
+
+    const UID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    const OTHER: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+
+    fn rules() -> Rules {
+        Rules {
+            head: NameHead::new("c1").unwrap(),
+            signature_window: Duration::from_mins(15),
+            max_skew: Duration::from_secs(150),
+            deletion_max_wait: Duration::from_mins(2),
+        }
+    }
+
+    fn record(job_status: &str, minutes_ago: i64) -> Facts {
+        Facts {
+            job_status: job_status.to_owned(),
+            creation_time: Some(time() - SignedDuration::from_mins(minutes_ago)),
+            ..Facts::default()
+        }
+    }
+
+    fn time() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
+    fn is_orphan(name: &str, facts: Facts) -> bool {
+        let records = HashMap::from([(name.to_owned(), facts)]);
+        let found = orphans(&records, &HashSet::from([OTHER.to_owned()]), &rules(), time());
+        assert!(found.is_empty() || found == [name]);
+        !found.is_empty()
+    }
+
+    #[test]
+    fn the_record_of_an_object_that_is_gone() {
+        for (says, facts, expected) in [
+            ("completed", record("COMPLETED", 60), true),
+            ("failed", record("FAILED", 60), true),
+            ("running", record("IN_PROGRESS", 60), false),
+            ("queued", record("QUEUED", 60), false),
+            ("in a state that is not known", record("PAUSED", 60), false),
+            (
+                "too young: its object may not have been listed",
+                record("COMPLETED", 20),
+                false,
+            ),
+            ("just old enough", record("COMPLETED", 21), true),
+        ] {
+            assert_eq!(is_orphan(&format!("tro-c1-{UID}-1"), facts), expected, "{says}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_unknown_age_is_left() {
+        let name = format!("tro-c1-{UID}-1");
+        let ageless = Facts {
+            creation_time: None,
+            ..record("COMPLETED", 0)
+        };
+        assert!(!is_orphan(&name, ageless.clone()));
+        let ended = Facts {
+            completion_time: record("", 60).creation_time,
+            ..ageless
+        };
+        assert!(is_orphan(&name, ended), "its end is an age too");
+    }
+
+    #[test]
+    fn only_names_of_this_cluster_and_of_no_object() {
+        for (says, name, expected) in [
+            ("a later attempt", format!("tro-c1-{UID}-7"), true),
+            ("to be retained", format!("tro-c1-{UID}-1r"), false),
+            ("of an object that exists", format!("tro-c1-{OTHER}-1"), false),
+            ("of another cluster", format!("tro-c2-{UID}-1"), false),
+            ("of a cluster whose id begins alike", format!("tro-c12-{UID}-1"), false),
+            ("of a cluster whose id ends alike", format!("tro-xc1-{UID}-1"), false),
+            (
+                "in other case: AWS compares without it",
+                format!("TRO-C1-{UID}-1"),
+                false,
+            ),
+            ("that merely contains ours", format!("x-tro-c1-{UID}-1"), false),
+            ("of somebody else", "tro-c1-report".to_owned(), false),
+            ("without an attempt", format!("tro-c1-{UID}"), false),
+        ] {
+            assert_eq!(is_orphan(&name, record("COMPLETED", 60)), expected, "{says}: {name}");
+        }
+    }
+
+    #[test]
+    fn all_of_them_in_order() {
+        let names = [format!("tro-c1-{UID}-2"), format!("tro-c1-{UID}-1")];
+        let records = names.clone().map(|name| (name, record("FAILED", 60))).into();
+        let found = orphans(&records, &HashSet::new(), &rules(), time());
+        assert_eq!(found, [names[1].clone(), names[0].clone()]);
+    }
+}

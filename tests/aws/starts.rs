@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use aws_config::retry::RetryConfig;
+use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
+use aws_smithy_types::body::SdkBody;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use transcribe_operator::{api::status::PinnedRequest, lifecycle::FaultKind};
 
 use crate::peer::{
-    JOB, Peer, Treat, asked, config, connect, error, http, intent, now, pinned, plain, replaying, reply, spec,
+    JOB, Peer, Treat, asked, config, connect, error, http, intent, now, over, pinned, plain, replaying, reply, spec,
 };
 
 /// What AWS answers when it has accepted a job.
-fn accepted() -> ::http::Response<aws_smithy_types::body::SdkBody> {
+fn accepted() -> ::http::Response<SdkBody> {
     reply(
         200,
         &json!({"TranscriptionJob": {"TranscriptionJobName": JOB, "TranscriptionJobStatus": "QUEUED"}}),
@@ -258,4 +260,23 @@ async fn a_get_is_repeated() {
 async fn an_acceptance_that_says_nothing_is_one() {
     let (aws, _) = replaying(vec![reply(200, &json!({}))]);
     assert_eq!(aws.start(&plain(), &intent(now())).await.unwrap().job_status, "QUEUED");
+}
+
+/// The environment and profiles may name endpoints; only the flags were checked for TLS.
+#[tokio::test]
+async fn an_endpoint_comes_from_the_flags_alone() {
+    let client = StaticReplayClient::new(vec![ReplayEvent::new(
+        ::http::Request::builder().body(SdkBody::empty()).unwrap(),
+        accepted(),
+    )]);
+    let elsewhere = over(client.clone())
+        .into_builder()
+        .endpoint_url("http://elsewhere.example")
+        .build();
+    connect(&elsewhere, None).start(&plain(), &intent(now())).await.unwrap();
+    let uris: Vec<_> = client
+        .actual_requests()
+        .map(|request| request.uri().to_owned())
+        .collect();
+    assert_eq!(uris, ["https://transcribe.eu-west-1.amazonaws.com/"]);
 }
