@@ -35,7 +35,7 @@ generate: ## Write the generated files: CRDs, their copies in the chart, the API
 	scripts/generate
 
 check-generated: ## Fail when a generated file is not current
-	@scripts/prerequisites cargo cc
+	@scripts/prerequisites cargo cc python3
 	scripts/check-generated
 
 control-plane: ## Build kube-apiserver, etcd, kubectl and helm from their Go modules, once
