@@ -86,12 +86,12 @@ pub async fn run_with(
     let cache = Cache::new(kind);
     let (wake, woken) = mpsc::channel(1024);
     let mut tasks = JoinSet::new();
-    tasks.spawn(identity::run(engine.clone()));
+    tasks.spawn(identity::run(engine.clone(), rules.max_skew));
     tasks.spawn(follower(&args, &engine, kind, &cache, wake, &rules, &metrics).run());
     tasks.spawn(sweeper(&args, &engine, kind, &clients, &rules, &metrics).run());
-    let context = Arc::new(context(&args, kind, &clients, engine, rules, classes, metrics.clone()));
+    let context = context(&args, kind, &clients, engine.clone(), rules, classes, metrics.clone());
     let controller = controller::run(
-        context,
+        Arc::new(context),
         clients.watch,
         cache,
         woken,
@@ -99,6 +99,10 @@ pub async fn run_with(
         ready.clone(),
         stop,
     );
+    let controller = async {
+        identity::verified(&engine).await;
+        controller.await;
+    };
     tokio::select! {
         () = controller => Ok(()),
         served = admin::serve(listener, metrics, ready) => served.context("the admin endpoints ended"),

@@ -9,7 +9,11 @@ use tracing::{debug, warn};
 
 use super::Engine;
 use crate::{
-    api::{Kind, status::SubmissionOutcome},
+    api::{
+        Kind,
+        conditions::{READY, Reason},
+        status::SubmissionOutcome,
+    },
     aws::transcribe::ListOf,
     lifecycle::{Facts, Fault, Sighting, Subject, Sweep},
     reconcile::Stored,
@@ -51,7 +55,7 @@ impl Follower {
                 Ok(sweep) => self.publish(sweep).await,
                 Err(fault) => warn!(
                     code = fault.code,
-                    message = fault.message,
+                    answer = fault.message,
                     "running jobs could not be listed"
                 ),
             }
@@ -91,13 +95,24 @@ impl Follower {
             let news = match Sighting::of(Some(&sweep), subject.submission()) {
                 Sighting::None => false,
                 Sighting::Left => true,
-                Sighting::Listed { facts, .. } => subject.status.job_status.as_ref() != Some(&facts.job_status),
+                Sighting::Listed { facts, .. } => {
+                    let told = subject.deleted.is_some() || says_running(&subject);
+                    !told || subject.status.job_status.as_ref() != Some(&facts.job_status)
+                }
             };
             if news && self.wake.send(reference).await.is_err() {
                 return;
             }
         }
     }
+}
+
+/// The object says that AWS has the job, and not that something stands in the way of looking at it.
+fn says_running(subject: &Subject) -> bool {
+    let running = [Reason::Queued, Reason::InProgress].map(Reason::as_str);
+    subject
+        .condition(READY)
+        .is_some_and(|ready| running.contains(&ready.reason.as_str()))
 }
 
 /// Lists to the last page, or fails: a partial list proves nothing.

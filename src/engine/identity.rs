@@ -9,8 +9,18 @@ use super::Engine;
 const AGAIN: Duration = Duration::from_mins(5);
 const RETRY: Duration = Duration::from_secs(5);
 
+/// Waits until the identity is verified, but not for long: until then nothing can be submitted or looked at.
+pub async fn verified(engine: &Engine) {
+    let mut identity = engine.identity.subscribe();
+    // The sender lives in `engine`.
+    tokio::time::timeout(RETRY, identity.wait_for(Option::is_some))
+        .await
+        .ok();
+}
+
 /// Keeps the engine's identity verified. A failure leaves what was verified before: the credentials sign what they sign.
-pub async fn run(engine: Engine) {
+/// While the clocks differ by more than `max_skew` AWS is asked often, so that a corrected clock is noticed.
+pub async fn run(engine: Engine, max_skew: Duration) {
     loop {
         let wait = match engine.connection.verify_identity().await {
             Ok(identity) => {
@@ -26,12 +36,16 @@ pub async fn run(engine: Engine) {
                         "verified the AWS identity"
                     );
                 }
-                AGAIN
+                if engine.connection.skew() > max_skew {
+                    RETRY
+                } else {
+                    AGAIN
+                }
             }
             Err(fault) => {
                 warn!(
                     code = fault.code,
-                    message = fault.message,
+                    answer = fault.message,
                     "AWS did not confirm the operator's identity"
                 );
                 if engine.identity.borrow().is_some() {

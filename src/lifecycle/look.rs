@@ -94,7 +94,7 @@ pub fn look(
             ..Look::default()
         };
     }
-    if job.finished() || job.restored() || !job.protected {
+    if job.finished() || job.restored() || !job.marked() {
         return Look::default();
     }
     let start = to_start(job, desired, now);

@@ -31,6 +31,6 @@ pub use look::{Look, Sighting, Sweep, look};
 pub use name::{JobName, NameHead};
 pub use observed::{Facts, Identity, KeyVerdict, Observed, Record, Unknown};
 pub use plan::{Step, Target, Wait, plan};
-pub use requeue::requeue;
+pub use requeue::{requeue, start_deadline};
 pub use status::status;
 pub use subject::{Controls, Job, Rules, Subject};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Step, plan::SOON};
+use super::{Step, Subject, plan::SOON};
 use crate::api::status::{Attempt, JobStatus, SubmissionOutcome};
 
 /// A job that is followed is woken by sweeps; this is the net under them.
@@ -40,4 +40,16 @@ pub fn requeue(step: &Step, after: &JobStatus, now: Timestamp) -> Option<Duratio
         }
         Step::Missing(_) | Step::Protect | Step::Withdraw | Step::Forget(_) => Some(Duration::ZERO),
     }
+}
+
+/// How long until the start deadline strikes, for an object that waits for something else: it is to fail in time.
+pub fn start_deadline(step: &Step, job: &Subject, now: Timestamp) -> Option<Duration> {
+    let waits = matches!(step, Step::Stall(_) | Step::Wait(_) | Step::Rest { .. });
+    let begun = |outcome| outcome == SubmissionOutcome::Ended || SubmissionOutcome::acknowledged(outcome);
+    let submitted = job.submission().is_some_and(|s| s.attempt > 1 || begun(s.outcome));
+    if !waits || submitted || job.finished() || job.deleted.is_some() {
+        return None;
+    }
+    let left = job.start_deadline(now)?.duration_since(now);
+    Duration::try_from(left).ok().filter(|left| !left.is_zero())
 }

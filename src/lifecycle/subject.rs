@@ -13,7 +13,7 @@ use super::{
 use crate::api::{
     FINALIZER, OWNER_UID_ANNOTATION, RECONCILE_AT_ANNOTATION,
     common::{JobControls, Seconds},
-    conditions,
+    conditions::{self, Reason},
     status::{Attempt, JobStatus, Submission, SubmissionOutcome},
     types::DeletionPolicy,
 };
@@ -172,6 +172,23 @@ impl Subject {
             .refusal
             .as_ref()
             .is_some_and(|r| FaultKind::of_code(&r.code).passes_by_itself())
+    }
+
+    /// AWS kept refusing this job by its limits while it admitted others: the media seems to be too long.
+    pub fn limit_is_the_medias(&self) -> bool {
+        self.condition(conditions::STALLED)
+            .is_some_and(|c| c.reason == Reason::LimitOrInputTooLong.as_str())
+    }
+
+    /// It carries our finalizer, and says whose it is: a copy of it can be told from it.
+    pub fn marked(&self) -> bool {
+        self.protected && self.owner_uid.is_some()
+    }
+
+    /// Nothing of it is started any more: its class and its spec matter no longer.
+    pub fn needs_no_class(&self) -> bool {
+        let acknowledged = self.submission().is_some_and(|s| s.outcome.acknowledged());
+        self.deleted.is_some() || self.finished() || acknowledged
     }
 
     /// When the first submission is due at the latest.

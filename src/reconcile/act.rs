@@ -73,7 +73,7 @@ async fn submit(ctx: &Context, job: Job, decided: &Decided<'_>, intent: &Submiss
         Err(fault) => info!(
             job_name = intent.job_name,
             code = fault.code,
-            message = fault.message,
+            answer = fault.message,
             "AWS did not accept the job"
         ),
     }
@@ -108,7 +108,9 @@ pub(super) async fn write_status(
 
 async fn protect(ctx: &Context, job: Job) -> Result<(Outcome, Job), Error> {
     let mut finalizers = job.finalizers().to_vec();
-    finalizers.push(FINALIZER.to_owned());
+    if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+        finalizers.push(FINALIZER.to_owned());
+    }
     let annotations = json!({OWNER_UID_ANNOTATION: job.uid()});
     patch_metadata(
         ctx,

@@ -21,6 +21,8 @@ use crate::{api::common::JobControls, lifecycle::Subject, runtime::admin::Readin
 
 /// Load balancers in front of API servers drop silent connections after four minutes and more.
 const WATCH_SECONDS: u32 = 200;
+/// How the API server answers a write of what breaks the CRD.
+const UNPROCESSABLE: u16 = 422;
 
 /// The cache of a controller, before it runs.
 #[derive(Debug)]
@@ -105,6 +107,10 @@ async fn guarded(stored: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Error
             error!(namespace = stored.namespace(), name = stored.name_any(), error = %broken, "a pass broke");
             unreadable::say_broken(&stored, &ctx, broken).await;
             ctx.metrics.pass("broken");
+        }
+        Err(Error::Api(kube::Error::Api(status))) if status.code == UNPROCESSABLE => {
+            unreadable::say_unwritable(&stored, &ctx, &status.message).await;
+            ctx.metrics.pass("again");
         }
         Err(error @ (Error::Api(_) | Error::ApiTimeout)) => {
             debug!(namespace = stored.namespace(), name = stored.name_any(), %error, "a pass is tried again");

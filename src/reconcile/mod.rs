@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use kube::{core::DeserializeGuard, runtime::controller::Action};
 
-use crate::api::status::JobStatus;
-use crate::lifecycle::{Desired, Job, Look, Observed, Outcome, Refusal, Step, Subject, look, plan, requeue, status};
+use crate::api::{conditions::Reason, status::JobStatus};
+use crate::lifecycle::{
+    Desired, Job, Look, Observed, Outcome, Refusal, Step, Subject, look, plan, requeue, start_deadline, status,
+};
 
 use crate::runtime::clock::now;
 
@@ -70,7 +72,7 @@ pub async fn pass(cached: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Erro
     };
     let (outcome, job) = act::act(&ctx, job, &decided).await?;
     let after = report::report(&ctx, &job, &decided, &outcome).await?;
-    Ok(again(requeue(&step, &after, now())))
+    Ok(again(&step, &seen.job, &after))
 }
 
 /// A step, and what it rests on.
@@ -98,29 +100,36 @@ impl Sighted {
     /// Nothing is to be read, done or written.
     fn rests(&self) -> Option<Action> {
         let now = now();
-        let waits_for_slot = self.look.permit && !self.seen.permit && self.look.get.is_none();
-        if !waits_for_slot && self.look != Look::default() {
+        if self.look.get.is_some() || self.seen.permit {
             return None;
         }
         let step = plan(&self.desired, &self.seen, now);
         let after = status(&self.desired, &self.seen, &step, &Outcome::Pending, now);
         let quiet = !step.has_effect() && after == self.seen.job.status;
-        quiet.then(|| again(requeue(&step, &after, now)))
+        quiet.then(|| again(&step, &self.seen.job, &after))
     }
 }
 
 /// `permit`: a slot for a Start was granted already.
 async fn sight(job: &Job, ctx: &Context, permit: bool) -> Sighted {
     let subject = Subject::of(job);
-    let desired = ctx.bind(job, &subject).await;
+    let desired = if subject.needs_no_class() {
+        Err(Refusal::new(Reason::Accepted, "nothing is to be started any more"))
+    } else {
+        ctx.bind(job, &subject).await
+    };
     let mut seen = observe::unasked(ctx, subject);
     let sighting = observe::sighting(ctx, &seen.job);
     let look = look(&seen.job, &desired, &sighting, &ctx.rules, now());
-    seen.record = observe::listed(sighting);
-    seen.permit = look.permit && (permit || ctx.engine.budget.start());
+    seen.record = observe::listed(sighting, &seen);
+    seen.key = observe::judge(ctx, look.key.as_ref());
+    seen.permit = look.permit && seen.key_refusal().is_none() && (permit || ctx.engine.budget.start());
     Sighted { desired, look, seen }
 }
 
-fn again(after: Option<std::time::Duration>) -> Action {
-    after.map_or_else(Action::await_change, Action::requeue)
+fn again(step: &Step, job: &Subject, after: &JobStatus) -> Action {
+    let now = now();
+    let soonest = [requeue(step, after, now), start_deadline(step, job, now)];
+    let soonest = soonest.into_iter().flatten().min();
+    soonest.map_or_else(Action::await_change, Action::requeue)
 }

@@ -32,11 +32,21 @@ pub(super) fn sighting(ctx: &Context, job: &Subject) -> Sighting {
     Sighting::of(sweep.as_deref().filter(|_| same), submission)
 }
 
-/// What a sweep alone lets us know of the record.
-pub(super) fn listed(sighting: Sighting) -> Record {
+/// What is known of the record without asking for it.
+pub(super) fn listed(sighting: Sighting, seen: &Observed) -> Record {
     match sighting {
         Sighting::Listed { facts, as_of } => Record::Running { facts, as_of },
-        Sighting::None | Sighting::Left => Record::Unknown(Unknown::NotAsked),
+        Sighting::None | Sighting::Left => {
+            let elsewhere = |identity: &&Identity| {
+                let submission = seen.job.submission();
+                submission.is_some_and(|s| s.account != identity.account || s.region != identity.region)
+            };
+            let why = match seen.identity.as_ref().filter(elsewhere) {
+                Some(identity) => Unknown::OtherIdentity(Some(identity.clone())),
+                None => Unknown::NotAsked,
+            };
+            Record::Unknown(why)
+        }
     }
 }
 
@@ -45,7 +55,6 @@ pub(super) async fn observe(ctx: &Context, mut sighted: Sighted) -> Sighted {
     if let Some(target) = &sighted.look.get {
         sighted.seen.record = get(ctx, target, sighted.seen.identity.as_ref()).await;
     }
-    sighted.seen.key = judge(ctx, sighted.look.key.as_ref());
     sighted
 }
 
@@ -74,7 +83,7 @@ async fn get(ctx: &Context, target: &Target, identity: Option<&Identity>) -> Rec
 }
 
 /// Judges the key. Only a key ARN can be used: nothing resolves the other forms here.
-fn judge(ctx: &Context, key: Option<&KeyToJudge>) -> KeyVerdict {
+pub(super) fn judge(ctx: &Context, key: Option<&KeyToJudge>) -> KeyVerdict {
     let reference = match key {
         None => return KeyVerdict::NotNeeded,
         Some(KeyToJudge::Pinned(arn)) => return KeyVerdict::Usable { arn: arn.clone() },

@@ -12,13 +12,15 @@ use tracing::warn;
 use super::{
     Error, Stored,
     context::{Context, bounded},
+    report::tell,
 };
 use crate::{
     api::{
         FINALIZER,
         conditions::{READY, Reason, STALLED},
+        status::JobStatus,
     },
-    lifecycle::subject::later,
+    lifecycle::{status::Announcement, subject::later},
     runtime::clock::now,
 };
 
@@ -36,7 +38,8 @@ pub(super) async fn pass(stored: &Stored, ctx: &Context) -> Result<Action, Error
         return Ok(Action::await_change());
     };
     let Some(deleted) = raw.metadata.deletion_timestamp.as_ref() else {
-        say(ctx, &api, &raw, Reason::Unreadable, &invalid.error).await?;
+        let message = place(&raw.data).unwrap_or_else(|| invalid.error.clone());
+        say(ctx, &api, &raw, Reason::Unreadable, &message).await?;
         return Ok(Action::await_change());
     };
     let bound = if may_be_in_flight(&raw.data) {
@@ -61,6 +64,16 @@ pub(super) async fn pass(stored: &Stored, ctx: &Context) -> Result<Action, Error
     .await?;
     ctx.metrics.write("finalizer");
     Ok(Action::await_change())
+}
+
+/// The member of the status that cannot be read, and why.
+fn place(object: &Value) -> Option<String> {
+    let error = serde_path_to_error::deserialize::<_, JobStatus>(&object["status"]).err()?;
+    Some(format!(
+        "status.{}: {}; delete the object, or correct it with kubectl edit --subresource=status",
+        error.path(),
+        error.inner()
+    ))
 }
 
 fn until_then(until: Timestamp) -> std::time::Duration {
@@ -109,6 +122,26 @@ pub(super) async fn say(
     bounded(api.patch_status(&raw.name_any(), &PatchParams::default(), &Patch::Merge(patch))).await?;
     ctx.metrics.write("status");
     Ok(())
+}
+
+/// The API server takes no write of the object, status and finalizer included, because its spec breaks the CRD: an Event can
+/// still say so.
+pub(super) async fn say_unwritable(stored: &Stored, ctx: &Context, refusal: &str) {
+    warn!(
+        namespace = stored.namespace(),
+        name = stored.name_any(),
+        refusal,
+        "an object cannot be written"
+    );
+    let Ok(job) = &stored.0 else { return };
+    let announcement = Announcement {
+        warning: true,
+        reason: Reason::InvalidSpec.as_str().to_owned(),
+        note: format!(
+            "nothing is submitted, and the status cannot say so: correct the spec or delete the object. {refusal}"
+        ),
+    };
+    tell(ctx, job, announcement).await;
 }
 
 /// After a pass that panicked or hung: says so on the object, best effort.

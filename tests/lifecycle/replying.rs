@@ -124,7 +124,7 @@ fn delays_grow_and_differ_between_objects() {
     }
     let next = |last: char| {
         let uid = crate::world::UID.replace('e', &last.to_string());
-        let case = case().job(|job| (job.uid, job.owner_uid) = (uid, None));
+        let case = case().job(|job| (job.uid, job.owner_uid) = (uid.clone(), Some(uid)));
         replied(&case, &reply(FaultKind::Invalid, "BadRequestException"))
             .next_attempt_time
             .unwrap()

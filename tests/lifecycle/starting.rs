@@ -213,9 +213,9 @@ fn copies_and_finished_objects() {
             "Stall Restored",
         ),
         row(
-            "without the annotation it is a new object",
+            "without the annotation it is a new object, and gets one of its own first: its copies are copies too",
             case().job(|job| job.owner_uid = None),
-            "Submit #1",
+            "Protect",
         ),
         row(
             "an intent in a copied status is another object's: nothing is made of it",
@@ -223,8 +223,8 @@ fn copies_and_finished_objects() {
             "Stall Restored",
         ),
         row(
-            "nor when the annotation is gone: the object is submitted under its own name",
-            copied_status().job(|job| job.owner_uid = None),
+            "nor when the annotation is its own: the object is submitted under its own name",
+            copied_status().job(|job| job.owner_uid = Some(job.uid.clone())),
             "Submit #1",
         ),
         row(

@@ -169,7 +169,7 @@ pub fn plan(desired: &Result<Desired, Refusal>, seen: &Observed, now: Timestamp)
     if job.restored() {
         return Step::Stall(restored());
     }
-    if !job.protected {
+    if !job.marked() {
         return Step::Protect;
     }
     match job.submission() {

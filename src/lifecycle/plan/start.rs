@@ -63,9 +63,10 @@ pub fn hindrance(job: &Subject, refused: Option<&Refusal>, now: Timestamp) -> Op
     refused.cloned().map(Hindrance::Refused)
 }
 
-/// A refused intent is to be taken back: the refusal does not pass by itself, or a Start is forbidden now.
+/// A refused intent is to be taken back, so that the spec can be corrected: the refusal does not pass by itself, or a Start is
+/// forbidden now.
 pub fn leaves(job: &Subject, refused: Option<&Refusal>, now: Timestamp) -> bool {
-    !job.refusal_passes() || hindrance(job, refused, now).is_some()
+    !job.refusal_passes() || job.limit_is_the_medias() || hindrance(job, refused, now).is_some()
 }
 
 /// The first Start of an attempt: there is no intent, or the last attempt has ended.
@@ -78,14 +79,16 @@ pub(super) fn first(desired: &Result<Desired, Refusal>, seen: &Observed, now: Ti
     if let Some(until) = job.backing_off_until(now) {
         return held(job, until);
     }
+    if let Some(refusal) = seen.key_refusal() {
+        return Hindrance::Refused(refusal.clone()).step(ended.is_none());
+    }
     let (desired, identity) = match ready(desired, seen, now) {
         Ok(ready) => ready,
         Err(step) => return step,
     };
     let key_arn = match &seen.key {
-        KeyVerdict::Refused(refusal) => return Hindrance::Refused(refusal.clone()).step(ended.is_none()),
         KeyVerdict::Usable { arn } => Some(arn.as_str()),
-        KeyVerdict::NotNeeded | KeyVerdict::NotAsked => None,
+        KeyVerdict::NotNeeded | KeyVerdict::NotAsked | KeyVerdict::Refused(_) => None,
     };
     if key_arn.is_none() && desired.key.is_some() {
         return key_not_judged(now);
@@ -159,7 +162,11 @@ fn key_not_judged(now: Timestamp) -> Step {
 fn held(job: &Subject, until: Timestamp) -> Step {
     match &job.status.refusal {
         Some(refusal) if !job.refusal_passes() => Step::Stall(Refusal::from(refusal)),
-        Some(refusal) => wait(Reason::Throttled, Refusal::from(refusal).message, until),
+        Some(_) if job.limit_is_the_medias() => Step::Rest { until: Some(until) },
+        Some(refusal) => {
+            let told = Refusal::from(refusal);
+            wait(told.reason, told.message, until)
+        }
         None => {
             let reason = job.status.failure_reason.as_deref().unwrap_or("no reason given");
             wait(

@@ -73,7 +73,7 @@ fn apply(next: &mut JobStatus, seen: &Observed, step: &Step, outcome: &Outcome, 
             Some(record::failed_attempt(next, facts, *at))
         }
         Step::Missing(as_of) => missing(next, seen, *as_of),
-        Step::Withdraw => Some(withdraw(next)),
+        Step::Withdraw => withdraw(next, seen),
         Step::Wait(wait) => Some(State::Progressing(wait.reason, wait.message.clone())),
         Step::Suspend => Some(State::Suspended),
         Step::Stall(refusal) => Some(State::Stalled(refusal.reason, refusal.to_string())),
@@ -167,7 +167,7 @@ fn missing(next: &mut JobStatus, seen: &Observed, as_of: Timestamp) -> Option<St
 }
 
 /// Nothing of the intent can land any more. Later attempts keep their number, so that no name is used twice.
-fn withdraw(next: &mut JobStatus) -> State {
+fn withdraw(next: &mut JobStatus, seen: &Observed) -> Option<State> {
     next.attempts.pop();
     match &mut next.submission {
         Some(submission) if submission.attempt > 1 => submission.outcome = SubmissionOutcome::Ended,
@@ -179,14 +179,17 @@ fn withdraw(next: &mut JobStatus) -> State {
         }
     }
     match &next.refusal {
+        Some(_) if seen.job.limit_is_the_medias() => None,
         Some(refusal) if !FaultKind::of_code(&refusal.code).passes_by_itself() => {
             let refusal = Refusal::from(refusal);
-            State::Stalled(refusal.reason, refusal.to_string())
+            Some(State::Stalled(refusal.reason, refusal.to_string()))
         }
-        _ => State::Progressing(
-            Reason::Accepted,
-            "the submission was taken back; nothing was billed".to_owned(),
-        ),
+        _ => {
+            next.refusal = None;
+            next.next_attempt_time = None;
+            let message = "the submission was taken back; nothing was billed";
+            Some(State::Progressing(Reason::Accepted, message.to_owned()))
+        }
     }
 }
 
