@@ -1,0 +1,256 @@
+//! Deletion: it ends, in every phase, and takes the AWS record with it where it may.
+
+use anyhow::{Context as _, Result};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use testkit::aws_sim::{What, When};
+use tokio::time::Instant;
+
+use crate::scene::{BOUND, MAX_WAIT, Tenant, error, eventually, job, message, says, tenant};
+
+const START: &str = "StartTranscriptionJob";
+const GET: &str = "GetTranscriptionJob";
+const DELETE: &str = "DeleteTranscriptionJob";
+
+/// Deletes an object and says how long it took to go.
+async fn deleted(tenant: &Tenant<'_>, name: &str) -> Result<std::time::Duration> {
+    let begun = Instant::now();
+    tenant.delete(name).await?;
+    tenant.until_gone(name).await?;
+    Ok(begun.elapsed())
+}
+
+pub async fn a_job_that_was_never_submitted_goes_at_once_and_aws_is_not_asked() -> Result<()> {
+    let tenant = tenant("unsubmitted").await?;
+    let held = tenant.hold("held", json!({})).await?;
+    let refused = json!({"encryption": {"kmsKeyId": "alias/finance"}});
+    tenant.apply(&job("key-refused", refused)).await?;
+    tenant
+        .until_reason("key-refused", "Stalled", "KeyNotResolvable")
+        .await?;
+    tenant
+        .apply(&job("no-class", json!({"transcriptionClassName": "finance"})))
+        .await?;
+    tenant.until_reason("no-class", "Stalled", "NoClass").await?;
+    for name in ["held", "key-refused", "no-class"] {
+        let uid = tenant.uid(name).await?;
+        let calls = [GET, DELETE, START].map(|operation| tenant.count(&uid, operation));
+        let took = deleted(&tenant, name).await?;
+        assert!(took < MAX_WAIT, "{name} took {took:?}");
+        assert_eq!(calls.map(|call| tenant.sim().fired(call)), [0; 3], "{name}");
+    }
+    assert!(tenant.starts(&held).is_empty());
+    Ok(())
+}
+
+pub async fn a_job_that_aws_refused_goes_at_once() -> Result<()> {
+    let tenant = tenant("refused").await?;
+    tenant.apply(&job("no-access", json!({}))).await?;
+    tenant.until_reason("no-access", "Stalled", "Refused").await?;
+    let uid = tenant.uid("no-access").await?;
+    let took = deleted(&tenant, "no-access").await?;
+    assert!(took < MAX_WAIT, "{took:?}");
+    assert!(tenant.starts(&uid).is_empty());
+    Ok(())
+}
+
+pub async fn a_job_whose_reply_was_lost_waits_out_the_bound_and_leaves_nothing_behind() -> Result<()> {
+    tokio::try_join!(lost_reply("arrived", When::After), lost_reply("lost", When::Before)).map(drop)
+}
+
+/// The job is deleted while the reply to its Start is awaited, which never comes.
+async fn lost_reply(name: &str, when: When) -> Result<()> {
+    let tenant = tenant("sent").await?;
+    let uid = tenant.hold(name, json!({})).await?;
+    let fault = tenant.fault(&uid, START, 1, when, What::BlackHole);
+    tenant.resume(name).await?;
+    eventually("the Start is sent", || tenant.sim().fired(fault) == 1).await?;
+    tenant.delete(name).await?;
+    let seen = tenant.until_reason(name, "Ready", "Deleting").await?;
+    says(
+        &message(&seen, "Reconciling", "True", "Deleting")?,
+        &["reply to the submission was lost", "waits until"],
+    )?;
+    let sent: Timestamp = seen["status"]["submission"]["startedAt"]
+        .as_str()
+        .context("a time")?
+        .parse()?;
+    tenant.until_gone(name).await?;
+    let waited = Timestamp::now().duration_since(sent);
+    assert!(waited >= SignedDuration::try_from(BOUND)?, "{name} went after {waited}");
+    let arrived = usize::from(when == When::After);
+    assert_eq!(
+        (
+            tenant.starts(&uid).len(),
+            tenant.deletes(&uid).len(),
+            tenant.records(&uid).len()
+        ),
+        (arrived, arrived, 0),
+        "{name}"
+    );
+    Ok(())
+}
+
+pub async fn a_running_job_goes_after_the_longest_wait_and_an_event_names_the_record_that_is_left() -> Result<()> {
+    let tenant = tenant("running").await?;
+    tenant.apply(&job("slow", json!({}))).await?;
+    let seen = tenant.until_reason("slow", "Ready", "InProgress").await?;
+    let name = seen["status"]["jobName"].as_str().context("a name")?;
+    let uid = tenant.uid("slow").await?;
+    let begun = Instant::now();
+    tenant.delete("slow").await?;
+    let seen = tenant.until_reason("slow", "Ready", "Deleting").await?;
+    says(
+        &message(&seen, "Reconciling", "True", "Deleting")?,
+        &[name, "still runs", "cannot stop it", "sweeper"],
+    )?;
+    tenant.until_gone("slow").await?;
+    assert!(
+        begun.elapsed() >= MAX_WAIT.saturating_sub(std::time::Duration::from_secs(1)),
+        "{:?}",
+        begun.elapsed()
+    );
+    says(&tenant.until_event("slow", "RecordLeft").await?, &[name, "sweeper"])?;
+    assert_eq!(
+        tenant
+            .records(&uid)
+            .iter()
+            .map(|record| &*record.status)
+            .collect::<Vec<_>>(),
+        ["IN_PROGRESS"]
+    );
+    Ok(())
+}
+
+pub async fn a_running_job_that_ends_while_it_is_deleted_takes_its_record_along() -> Result<()> {
+    let tenant = tenant("ending").await?;
+    tenant.apply(&job("job", json!({}))).await?;
+    tenant
+        .until("job", |seen| seen["status"]["submission"]["outcome"] == "Acknowledged")
+        .await?;
+    let uid = tenant.uid("job").await?;
+    deleted(&tenant, "job").await?;
+    assert_eq!((tenant.starts(&uid).len(), tenant.records(&uid).len()), (1, 0));
+    Ok(())
+}
+
+pub async fn a_completed_job_takes_its_record_along_at_once() -> Result<()> {
+    let tenant = tenant("completed").await?;
+    tenant.apply(&job("job", json!({}))).await?;
+    tenant.until_finished("job", "Completed").await?;
+    let uid = tenant.uid("job").await?;
+    let took = deleted(&tenant, "job").await?;
+    assert!(took < MAX_WAIT, "{took:?}");
+    assert_eq!((tenant.deletes(&uid).len(), tenant.records(&uid).len()), (1, 0));
+    let left = tenant
+        .events("job")
+        .await?
+        .into_iter()
+        .any(|(reason, _)| reason == "RecordLeft");
+    assert!(!left, "no Event speaks of a record that is left");
+    Ok(())
+}
+
+pub async fn a_retained_record_outlives_its_object() -> Result<()> {
+    let tenant = tenant("retained").await?;
+    tenant.apply(&job("job", json!({"deletionPolicy": "Retain"}))).await?;
+    let seen = tenant.until_finished("job", "Completed").await?;
+    says(seen["status"]["jobName"].as_str().unwrap_or_default(), &["-1r"])?;
+    let uid = tenant.uid("job").await?;
+    let took = deleted(&tenant, "job").await?;
+    assert!(took < MAX_WAIT, "{took:?}");
+    assert_eq!((tenant.deletes(&uid).len(), tenant.records(&uid).len()), (0, 1));
+    Ok(())
+}
+
+pub async fn an_object_that_is_made_anew_under_its_name_is_another_job() -> Result<()> {
+    let tenant = tenant("anew").await?;
+    let mut uids = Vec::new();
+    for _ in 0..2 {
+        tenant.apply(&job("job", json!({}))).await?;
+        let seen = tenant.until_finished("job", "Completed").await?;
+        uids.push(seen["metadata"]["uid"].as_str().context("a uid")?.to_owned());
+        deleted(&tenant, "job").await?;
+    }
+    assert_ne!(uids[0], uids[1]);
+    for uid in uids {
+        assert_eq!((tenant.starts(&uid).len(), tenant.deletes(&uid).len()), (1, 1));
+    }
+    Ok(())
+}
+
+pub async fn a_job_that_aws_does_not_answer_about_says_so_and_goes_all_the_same() -> Result<()> {
+    let tenant = tenant("unreachable").await?;
+    tenant.apply(&job("job", json!({}))).await?;
+    tenant.until_finished("job", "Completed").await?;
+    let uid = tenant.uid("job").await?;
+    tenant.fault(&uid, GET, u64::MAX, When::Before, What::Drop);
+    tenant.delete("job").await?;
+    let seen = tenant.until_reason("job", "Ready", "Deleting").await?;
+    says(
+        &message(&seen, "Reconciling", "True", "Deleting")?,
+        &["could not be asked for", "ConnectionLost", "goes at"],
+    )?;
+    tenant.until_gone("job").await?;
+    tenant.until_event("job", "RecordLeft").await?;
+    assert_eq!((tenant.deletes(&uid).len(), tenant.records(&uid).len()), (0, 1));
+    Ok(())
+}
+
+pub async fn a_record_that_aws_does_not_delete_at_first_is_deleted_by_and_by() -> Result<()> {
+    let tenant = tenant("delete-fails").await?;
+    tenant.apply(&job("job", json!({}))).await?;
+    tenant.until_finished("job", "Completed").await?;
+    let uid = tenant.uid("job").await?;
+    let fault = tenant.fault(
+        &uid,
+        DELETE,
+        1,
+        When::Before,
+        error("ThrottlingException", "Rate exceeded"),
+    );
+    tenant.fault(&uid, DELETE, 1, When::Before, error("AccessDeniedException", "no"));
+    tenant.delete("job").await?;
+    let seen = tenant.until_reason("job", "Ready", "Deleting").await?;
+    says(
+        &message(&seen, "Reconciling", "True", "Deleting")?,
+        &["did not delete the record", "tried again"],
+    )?;
+    tenant.until_gone("job").await?;
+    assert!(tenant.sim().fired(fault) == 1 && tenant.records(&uid).is_empty());
+    Ok(())
+}
+
+pub async fn a_record_that_aws_never_lets_go_is_left_and_asked_for_sparingly() -> Result<()> {
+    let tenant = tenant("delete-denied").await?;
+    tenant.apply(&job("job", json!({}))).await?;
+    tenant.until_finished("job", "Completed").await?;
+    let uid = tenant.uid("job").await?;
+    let fault = tenant.fault(
+        &uid,
+        DELETE,
+        u64::MAX,
+        When::Before,
+        error("AccessDeniedException", "no"),
+    );
+    deleted(&tenant, "job").await?;
+    says(&tenant.until_event("job", "RecordLeft").await?, &["may be left in AWS"])?;
+    let asked = tenant.sim().fired(fault);
+    assert!(asked <= 6, "AWS was asked {asked} times in {MAX_WAIT:?}");
+    Ok(())
+}
+
+pub async fn a_vanished_record_does_not_hold_up_a_deletion() -> Result<()> {
+    let tenant = tenant("vanished").await?;
+    tenant.apply(&job("job", json!({}))).await?;
+    let seen = tenant.until_finished("job", "Completed").await?;
+    assert_eq!(
+        tenant
+            .sim()
+            .remove_job(seen["status"]["jobName"].as_str().context("a name")?),
+        1
+    );
+    let took = deleted(&tenant, "job").await?;
+    assert!(took < MAX_WAIT, "{took:?}");
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! The life of a job as its tenant sees it: the operator that ships, a real API server with kubectl, and a simulated AWS.
+//!
+//! Every scenario looks at both sides: what the object says, and what the ledger of the AWS side holds. Most of them share
+//! one stage, each in a namespace of its own and with faults that strike its own job only; those that need settings of their
+//! own bring a stage of their own.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    clippy::wildcard_enum_match_arm,
+    clippy::disallowed_methods,
+    reason = "test code"
+)]
+
+mod controls;
+mod deletion;
+mod happy;
+mod poison;
+mod records;
+mod refusals;
+mod scene;
+mod silence;
+mod sweeper;
+mod trouble;
+
+use std::sync::{Arc, LazyLock};
+
+use libtest_mimic::{Arguments, Trial};
+use tokio::runtime::Runtime;
+
+/// Scenarios wait most of their time.
+const AT_ONCE: usize = 16;
+
+/// All clients and simulators live here: a shared stage outlives the scenario that started it.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+macro_rules! scenarios {
+    ($($module:ident: $($name:ident),+;)+) => {
+        vec![$($(trial(concat!(stringify!($module), "::", stringify!($name)), || $module::$name()),)+)+]
+    };
+}
+
+fn main() -> anyhow::Result<()> {
+    if std::env::args().nth(1).is_some_and(|command| command == "run") {
+        return poison::operator();
+    }
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert(AT_ONCE);
+    let scenarios = scenarios! {
+        controls:
+            a_suspended_job_is_submitted_when_it_is_resumed_and_not_before,
+            suspending_a_submitted_job_says_that_it_comes_too_late,
+            a_throttled_job_fails_at_its_start_deadline_and_nothing_is_billed,
+            a_stalled_job_fails_at_its_start_deadline_too,
+            a_finished_job_goes_when_its_time_to_live_is_over_and_its_record_with_it,
+            a_time_to_live_that_is_added_to_a_finished_job_counts_from_its_end,
+            a_failure_that_may_pass_is_run_anew_as_a_second_job,
+            a_job_that_fails_as_often_as_allowed_is_failed_and_both_records_go_with_it,
+            a_failure_that_the_same_media_meets_again_is_not_repeated,
+            a_submission_without_a_reply_is_taken_back_only_when_it_can_no_longer_arrive,
+            the_annotation_reconcile_at_makes_the_operator_look_at_a_running_job_once;
+        deletion:
+            a_job_that_was_never_submitted_goes_at_once_and_aws_is_not_asked,
+            a_job_that_aws_refused_goes_at_once,
+            a_job_whose_reply_was_lost_waits_out_the_bound_and_leaves_nothing_behind,
+            a_running_job_goes_after_the_longest_wait_and_an_event_names_the_record_that_is_left,
+            a_running_job_that_ends_while_it_is_deleted_takes_its_record_along,
+            a_completed_job_takes_its_record_along_at_once,
+            a_retained_record_outlives_its_object,
+            an_object_that_is_made_anew_under_its_name_is_another_job,
+            a_job_that_aws_does_not_answer_about_says_so_and_goes_all_the_same,
+            a_record_that_aws_does_not_delete_at_first_is_deleted_by_and_by,
+            a_record_that_aws_never_lets_go_is_left_and_asked_for_sparingly,
+            a_vanished_record_does_not_hold_up_a_deletion;
+        happy:
+            a_job_with_a_key_runs_once_and_its_status_says_how,
+            a_job_without_a_key_says_that_its_output_is_encrypted_with_sse_s3,
+            every_member_of_the_request_arrives_in_aws_as_the_manifest_says,
+            the_request_of_a_submitted_job_is_frozen_and_the_refusal_says_what_to_do;
+        poison:
+            poisoned_objects_say_so_can_be_deleted_and_do_not_hold_up_the_others;
+        records:
+            a_record_that_vanished_is_looked_for_again_and_then_the_job_is_lost_and_not_repeated,
+            a_foreign_job_under_our_name_is_neither_adopted_nor_deleted,
+            a_record_of_our_name_and_tags_that_is_older_than_the_object_is_not_ours,
+            a_copied_object_submits_nothing_until_its_annotation_is_removed;
+        refusals:
+            a_key_that_is_no_arn_stalls_until_an_edit_names_one,
+            a_key_of_another_region_stalls_and_says_which_region_is_needed,
+            a_class_that_does_not_exist_stalls_and_the_message_names_the_one_that_does,
+            a_role_that_the_class_does_not_allow_stalls_until_it_is_left_out,
+            what_aws_refuses_stalls_and_is_submitted_once_it_is_corrected,
+            denied_access_stalls_in_awss_words_and_a_look_on_demand_submits,
+            throttling_is_backpressure_with_a_reason_and_no_failure,
+            media_that_is_too_long_stalls_while_others_are_admitted_and_can_be_replaced;
+        silence:
+            finished_held_and_stalled_objects_cost_nothing_not_even_after_a_restart,
+            a_job_costs_few_requests_and_calls_and_a_running_one_none_of_its_own;
+        sweeper:
+            orphans_are_removed_after_the_bound_and_everything_else_stays,
+            a_record_whose_object_went_before_its_end_is_removed_when_it_has_ended,
+            a_list_that_breaks_off_removes_nothing;
+        trouble:
+            with_credentials_of_another_account_nothing_is_lost_and_with_the_right_ones_it_goes_on,
+            with_a_wrong_clock_nothing_is_submitted_and_with_the_right_one_it_is,
+            while_aws_cannot_be_reached_jobs_wait_and_say_so_and_then_run_once,
+            an_endpoint_that_refuses_connections_is_proven_unsent_and_tried_again;
+    };
+    libtest_mimic::run(&args, scenarios).exit();
+}
+
+fn trial<F>(name: &str, scenario: impl Fn() -> F + Send + Sync + 'static) -> Trial
+where
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let scenario = Arc::new(scenario);
+    Trial::test(name, move || {
+        let done = RUNTIME.block_on(async { tokio::spawn(scenario()).await });
+        done?.map_err(|error| format!("{error:#}").into())
+    })
+}

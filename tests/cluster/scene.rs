@@ -1,0 +1,401 @@
+//! The stage of a scenario, and what a tenant does and sees on it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use kube::api::DynamicObject;
+use kube::runtime::wait::await_condition;
+use serde_json::{Value, json};
+use testkit::aws_sim::{AwsSim, Config, FaultRule, ForeignJob, JobView, LedgerLine, OutcomeRule, What, When};
+use testkit::operator::{Builder, Operator};
+use testkit::stage::{CLUSTER_ID, REGION, Stage, condition};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep, timeout};
+
+/// The program that ships.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_transcribe-operator");
+/// A key ARN in the Region of the stage.
+pub const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+/// A data-access role that the operator's class allows.
+pub const ROLE: &str = "arn:aws:iam::111122223333:role/transcribe-data";
+/// For how long after its signing a Start can still arrive, by [`BOUNDS`].
+pub const BOUND: Duration = Duration::from_secs(7);
+/// Flags that make [`BOUND`] short.
+pub const BOUNDS: [&str; 4] = ["--signature-window", "1", "--max-skew", "3"];
+/// How long a deleted object waits for its record on the shared stage.
+pub const MAX_WAIT: Duration = Duration::from_secs(5);
+/// How long anything may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(45);
+
+/// A stage with an operator.
+pub struct Scene {
+    /// API server, AWS, kubectl.
+    pub stage: Stage,
+    /// The operator.
+    pub operator: Operator,
+}
+
+impl Scene {
+    /// Starts a stage and an operator on it.
+    pub async fn start(config: Config, flags: &[&str]) -> Result<Self> {
+        let stage = Stage::start(config).await?;
+        let operator = stage.operator(PROGRAM).args(BOUNDS).args(flags).start()?;
+        operator.wait_ready().await?;
+        Ok(Self { stage, operator })
+    }
+
+    /// The stage of all scenarios that need no settings of their own. Media with `slow` in the name run for an hour.
+    pub async fn shared() -> Result<&'static Self> {
+        static SHARED: OnceCell<Scene> = OnceCell::const_new();
+        let slow = OutcomeRule {
+            uri_contains: Some("slow".to_owned()),
+            run_ms: Some(3_600_000),
+            ..OutcomeRule::default()
+        };
+        let config = Config {
+            run_ms: 700,
+            outcomes: vec![slow],
+            ..Config::default()
+        };
+        let max_wait = MAX_WAIT.as_secs().to_string();
+        let flags = ["--data-access-role", ROLE, "--deletion-max-wait", &max_wait];
+        SHARED.get_or_try_init(|| Self::start(config, &flags)).await
+    }
+
+    /// A namespace of its own.
+    pub async fn tenant(&self, prefix: &str) -> Result<Tenant<'_>> {
+        Tenant::of(&self.stage, prefix).await.map(|tenant| Tenant {
+            operator: Some(&self.operator),
+            ..tenant
+        })
+    }
+}
+
+/// A tenant of the shared stage.
+pub async fn tenant(prefix: &str) -> Result<Tenant<'static>> {
+    Scene::shared().await?.tenant(prefix).await
+}
+
+/// A tenant: a namespace, and what can be seen from it.
+#[derive(Clone)]
+pub struct Tenant<'s> {
+    /// API server, AWS, kubectl.
+    pub stage: &'s Stage,
+    /// Whose log explains what went wrong.
+    pub operator: Option<&'s Operator>,
+    /// The namespace.
+    pub namespace: String,
+}
+
+impl<'s> Tenant<'s> {
+    /// A namespace of its own.
+    pub async fn of(stage: &'s Stage, prefix: &str) -> Result<Self> {
+        Ok(Self {
+            stage,
+            operator: None,
+            namespace: stage.plane.namespace(prefix).await?,
+        })
+    }
+
+    /// The simulator.
+    pub fn sim(&self) -> &'s AwsSim {
+        &self.stage.sim
+    }
+
+    /// `kubectl -n NAMESPACE ARGS`: what it printed.
+    pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
+        let output = self.run(args, "").await?;
+        Ok(output.ok()?.stdout)
+    }
+
+    /// A kubectl that is to fail: what it complains of.
+    pub async fn kubectl_refused(&self, args: &[&str]) -> Result<String> {
+        let output = self.run(args, "").await?;
+        ensure!(!output.success, "kubectl {args:?} succeeded: {}", output.stdout);
+        Ok(output.stderr)
+    }
+
+    async fn run(&self, args: &[&str], input: &str) -> Result<testkit::kubectl::Output> {
+        let args = [&["--namespace", &self.namespace], args].concat();
+        self.stage.kubectl.run_with(&args, input).await
+    }
+
+    /// `kubectl apply` of a manifest, without a warning.
+    pub async fn apply(&self, manifest: &Value) -> Result<()> {
+        let output = self.run(&["apply", "-f", "-"], &manifest.to_string()).await?.ok()?;
+        ensure!(output.stderr.is_empty(), "warnings: {}", output.stderr);
+        Ok(())
+    }
+
+    /// Applies a suspended job, so that its uid is known before anything is submitted; returns the uid.
+    pub async fn hold(&self, name: &str, mut spec: Value) -> Result<String> {
+        spec["suspend"] = json!(true);
+        self.apply(&job(name, spec)).await?;
+        self.until_reason(name, "Ready", "Suspended").await?;
+        self.uid(name).await
+    }
+
+    /// Lets a held job go.
+    pub async fn resume(&self, name: &str) -> Result<()> {
+        self.edit(name, json!({"suspend": false})).await
+    }
+
+    /// `kubectl patch` of the spec.
+    pub async fn edit(&self, name: &str, spec: Value) -> Result<()> {
+        let patch = json!({"spec": spec}).to_string();
+        self.kubectl(&["patch", "tj", name, "--type=merge", "-p", &patch])
+            .await
+            .map(drop)
+    }
+
+    /// Asks for a look now, by the annotation.
+    pub async fn look_now(&self, name: &str, at: &str) -> Result<()> {
+        let annotation = format!("transcribe-operator.io/reconcile-at={at}");
+        self.kubectl(&["annotate", "tj", name, "--overwrite", &annotation])
+            .await
+            .map(drop)
+    }
+
+    /// `kubectl delete`, which returns before the object is gone.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        self.kubectl(&["delete", "tj", name, "--wait=false"]).await.map(drop)
+    }
+
+    /// The job as kubectl shows it.
+    pub async fn job(&self, name: &str) -> Result<Value> {
+        Ok(serde_json::from_str(
+            &self.kubectl(&["get", "tj", name, "-o", "json"]).await?,
+        )?)
+    }
+
+    /// The uid of an object.
+    pub async fn uid(&self, name: &str) -> Result<String> {
+        let job = self.stage.job(&self.namespace, name).await?;
+        let uid = job.as_ref().and_then(|job| job["metadata"]["uid"].as_str());
+        uid.map(str::to_owned).with_context(|| format!("{name} has no uid"))
+    }
+
+    /// Waits until the object is as wanted, and returns it. Sees every state that it passes through.
+    pub async fn until(&self, name: &str, wanted: impl Fn(&Value) -> bool + Send) -> Result<Value> {
+        let fits = |object: Option<&DynamicObject>| {
+            object
+                .and_then(|object| serde_json::to_value(object).ok())
+                .is_some_and(|object| wanted(&object))
+        };
+        let seen = timeout(PATIENCE, await_condition(self.stage.jobs(&self.namespace), name, fits)).await;
+        match seen {
+            Ok(object) => Ok(serde_json::to_value(object?)?),
+            Err(_) => Err(self.complaint(name).await),
+        }
+    }
+
+    /// Waits until a condition has this reason.
+    pub async fn until_reason(&self, name: &str, type_: &str, reason: &str) -> Result<Value> {
+        let wanted = |job: &Value| condition(job, type_).is_some_and(|c| c["reason"] == reason);
+        let context = || format!("waited for {type_} with the reason {reason}");
+        self.until(name, wanted).await.with_context(context)
+    }
+
+    /// Waits until the job is finished with this reason of `Ready`.
+    pub async fn until_finished(&self, name: &str, reason: &str) -> Result<Value> {
+        let finished = |job: &Value| condition(job, "Finished").is_some_and(|c| c["status"] == "True");
+        let job = self.until(name, finished).await.context("waited for Finished")?;
+        let ready = condition(&job, "Ready").cloned().unwrap_or_default();
+        ensure!(ready["reason"] == reason, "finished as {ready:#}, not as {reason}");
+        Ok(job)
+    }
+
+    /// Waits until the object is gone.
+    pub async fn until_gone(&self, name: &str) -> Result<()> {
+        let gone = |object: Option<&DynamicObject>| object.is_none();
+        let seen = timeout(PATIENCE, await_condition(self.stage.jobs(&self.namespace), name, gone)).await;
+        match seen {
+            Ok(result) => Ok(result.map(drop)?),
+            Err(_) => Err(self.complaint(name).await.context("waited for it to go")),
+        }
+    }
+
+    /// How the object is, and what the operator has written about it.
+    async fn complaint(&self, name: &str) -> anyhow::Error {
+        let job = self
+            .stage
+            .job(&self.namespace, name)
+            .await
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let lines = self.operator.map(Operator::logs).unwrap_or_default();
+        let about: Vec<_> = lines
+            .into_iter()
+            .filter(|line| line.contains(&self.namespace))
+            .collect();
+        anyhow::anyhow!(
+            "{}/{name} is not as wanted after {PATIENCE:?}: {:#}\n{}",
+            self.namespace,
+            job["status"],
+            about.join("\n")
+        )
+    }
+
+    /// The reasons and notes of an object's Events, as kubectl shows them.
+    pub async fn events(&self, name: &str) -> Result<Vec<(String, String)>> {
+        let args = [
+            "get",
+            "events",
+            "--field-selector",
+            &format!("involvedObject.name={name}"),
+            "-o",
+            "json",
+        ];
+        let list: Value = serde_json::from_str(&self.kubectl(&args).await?)?;
+        let text = |event: &Value, member: &str| event[member].as_str().unwrap_or_default().to_owned();
+        let events = list["items"].as_array().into_iter().flatten();
+        Ok(events
+            .map(|event| (text(event, "reason"), text(event, "message")))
+            .collect())
+    }
+
+    /// Waits until there is an Event with this reason, and returns its note.
+    pub async fn until_event(&self, name: &str, reason: &str) -> Result<String> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let events = self.events(name).await?;
+            if let Some((_, note)) = events.iter().find(|(seen, _)| seen == reason) {
+                return Ok(note.clone());
+            }
+            ensure!(Instant::now() < end, "no Event {reason} about {name}: {events:?}");
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// The applied calls of an operation that are about an object.
+    pub fn applied(&self, operation: &str, uid: &str) -> Vec<LedgerLine> {
+        let about = |line: &LedgerLine| line.operation == operation && line.job_name.contains(uid);
+        self.sim().ledger().into_iter().filter(about).collect()
+    }
+
+    /// The applied Starts of an object.
+    pub fn starts(&self, uid: &str) -> Vec<LedgerLine> {
+        self.applied("StartTranscriptionJob", uid)
+    }
+
+    /// The applied Deletes of an object.
+    pub fn deletes(&self, uid: &str) -> Vec<LedgerLine> {
+        self.applied("DeleteTranscriptionJob", uid)
+    }
+
+    /// The records of an object.
+    pub fn records(&self, uid: &str) -> Vec<JobView> {
+        self.sim()
+            .jobs()
+            .into_iter()
+            .filter(|job| job.name.contains(uid))
+            .collect()
+    }
+
+    /// Faults in the calls of an operation that are about an object.
+    pub fn fault(&self, uid: &str, operation: &str, times: u64, when: When, what: What) -> usize {
+        self.sim().fault(FaultRule {
+            job_name_contains: Some(uid.to_owned()),
+            times,
+            ..FaultRule::next(operation, when, what)
+        })
+    }
+
+    /// Counts the calls of an operation that are about an object from now on: [`AwsSim::fired`] of the number.
+    pub fn count(&self, uid: &str, operation: &str) -> usize {
+        self.fault(uid, operation, u64::MAX, When::Before, What::Delay(0))
+    }
+}
+
+/// A job's manifest: an English recording of its own, with what `spec` says besides.
+pub fn job(name: &str, spec: Value) -> Value {
+    let mut whole = json!({"languageCode": "en-US", "media": {"mediaFileUri": format!("s3://media/{name}.wav")}});
+    let given = match spec {
+        Value::Object(members) => members,
+        other => panic!("a spec is an object, not {other}"),
+    };
+    whole.as_object_mut().unwrap().extend(given);
+    bare(name, &whole)
+}
+
+/// A manifest with this very spec.
+pub fn bare(name: &str, spec: &Value) -> Value {
+    json!({
+        "apiVersion": "transcribe-operator.io/v1alpha1",
+        "kind": "TranscriptionJob",
+        "metadata": {"name": name},
+        "spec": spec,
+    })
+}
+
+/// The name of an object's job in AWS.
+pub fn job_name(uid: &str, attempt: u32) -> String {
+    format!("tro-{CLUSTER_ID}-{uid}-{attempt}")
+}
+
+/// A record in the stage's Region that somebody else made, with an hour of age.
+pub fn foreign(name: &str, tags: &[(&str, &str)]) -> ForeignJob {
+    ForeignJob {
+        region: REGION.to_owned(),
+        name: name.to_owned(),
+        tags: tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+        created: Some(jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1)),
+        ..ForeignJob::default()
+    }
+}
+
+/// An error of AWS.
+pub fn error(code: &str, message: &str) -> What {
+    What::Error {
+        status: 400,
+        code: code.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+/// Waits until something outside the API server is so.
+pub async fn eventually(what: &str, is_so: impl Fn() -> bool) -> Result<()> {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        ensure!(Instant::now() < end, "not so after {PATIENCE:?}: {what}");
+        sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// The message of a condition, which must have this status and reason.
+pub fn message(job: &Value, type_: &str, status: &str, reason: &str) -> Result<String> {
+    let condition = condition(job, type_).with_context(|| format!("no condition {type_}: {:#}", job["status"]))?;
+    let as_wanted = condition["status"] == status && condition["reason"] == reason;
+    ensure!(as_wanted, "not {type_}={status}/{reason} but {condition:#}");
+    Ok(condition["message"].as_str().unwrap_or_default().to_owned())
+}
+
+/// The condition types that an object shows.
+pub fn types(job: &Value) -> Vec<&str> {
+    let conditions = job["status"]["conditions"].as_array();
+    let mut types: Vec<_> = conditions
+        .into_iter()
+        .flatten()
+        .filter_map(|c| c["type"].as_str())
+        .collect();
+    types.sort_unstable();
+    types
+}
+
+/// The text contains each of these parts.
+pub fn says(text: &str, parts: &[&str]) -> Result<()> {
+    for part in parts {
+        ensure!(text.contains(part), "{text:?} does not say {part:?}");
+    }
+    Ok(())
+}
+
+/// An operator of the stage with the bounds of the scenarios.
+pub fn operator(stage: &Stage) -> Builder {
+    stage.operator(PROGRAM).args(BOUNDS)
+}

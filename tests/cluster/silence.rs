@@ -1,0 +1,136 @@
+//! What is finished or unchanged costs nothing: no call of AWS, no request to the API server.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use http::Method;
+use serde_json::json;
+use testkit::aws_sim::{Calls, Config};
+use testkit::fault_proxy::{Class, FaultProxy, Seen};
+use testkit::stage::Stage;
+use tokio::time::sleep;
+
+use crate::scene::{BOUNDS, PROGRAM, Tenant, job, says};
+
+/// Longer than any of the operator's short intervals here.
+const WHILE: Duration = Duration::from_secs(4);
+
+/// The requests that are about objects: not the operator's own watch and first list.
+fn about_objects(proxy: &FaultProxy) -> Vec<String> {
+    let of_objects =
+        |seen: &Seen| seen.class != Class::Watch && (seen.method != Method::GET || seen.object().is_some());
+    let told = |seen: Seen| format!("{} {}", seen.method, seen.path);
+    proxy.requests().into_iter().filter(of_objects).map(told).collect()
+}
+
+/// The calls but those of STS, which are the operator's own.
+fn about_jobs(calls: Calls) -> Calls {
+    calls
+        .into_iter()
+        .filter(|(operation, _)| operation != "GetCallerIdentity")
+        .collect()
+}
+
+pub async fn finished_held_and_stalled_objects_cost_nothing_not_even_after_a_restart() -> Result<()> {
+    let stage = Stage::start(Config {
+        run_ms: 300,
+        ..Config::default()
+    })
+    .await?;
+    let proxy = FaultProxy::kubernetes(&stage.plane).await?;
+    let operator = stage.operator_at(PROGRAM, &proxy.kubeconfig(&stage.plane)?, stage.sim.url());
+    let operator = operator.args(BOUNDS).start()?;
+    operator.wait_ready().await?;
+    let tenant = Tenant {
+        operator: Some(&operator),
+        ..Tenant::of(&stage, "silence").await?
+    };
+
+    for n in 0..3 {
+        tenant.apply(&job(&format!("completed-{n}"), json!({}))).await?;
+    }
+    tenant.apply(&job("fail-channels", json!({}))).await?;
+    tenant
+        .apply(&job("no-class", json!({"transcriptionClassName": "finance"})))
+        .await?;
+    tenant
+        .apply(&job("alias", json!({"encryption": {"kmsKeyId": "alias/finance"}})))
+        .await?;
+    tenant.apply(&job("no-access", json!({}))).await?;
+    tenant.hold("held", json!({})).await?;
+    for n in 0..3 {
+        tenant.until_finished(&format!("completed-{n}"), "Completed").await?;
+    }
+    tenant.until_finished("fail-channels", "JobFailed").await?;
+    tenant.until_reason("no-class", "Stalled", "NoClass").await?;
+    tenant.until_reason("alias", "Stalled", "KeyNotResolvable").await?;
+    tenant
+        .until("no-access", |seen| {
+            seen["status"]["refusal"].is_object() && seen["status"]["submission"].is_null()
+        })
+        .await?;
+    let table = tenant.kubectl(&["get", "tj"]).await?;
+    says(
+        &table,
+        &[
+            "Completed",
+            "JobFailed",
+            "NoClass",
+            "KeyNotResolvable",
+            "Refused",
+            "Suspended",
+        ],
+    )?;
+
+    sleep(Duration::from_secs(1)).await;
+    silent(&stage, &proxy).await;
+    proxy.forget();
+    operator.restart()?;
+    operator.wait_ready().await?;
+    silent(&stage, &proxy).await;
+    assert_eq!(about_objects(&proxy), Vec::<String>::new(), "after the restart");
+    Ok(())
+}
+
+/// Nothing is asked for a while.
+async fn silent(stage: &Stage, proxy: &FaultProxy) {
+    let (requests, calls) = (about_objects(proxy), about_jobs(stage.sim.calls()));
+    sleep(WHILE).await;
+    assert_eq!(about_objects(proxy), requests, "requests to the API server");
+    assert_eq!(about_jobs(stage.sim.calls()), calls, "calls of AWS");
+}
+
+pub async fn a_job_costs_few_requests_and_calls_and_a_running_one_none_of_its_own() -> Result<()> {
+    let stage = Stage::start(Config {
+        run_ms: 3_600_000,
+        ..Config::default()
+    })
+    .await?;
+    let proxy = FaultProxy::kubernetes(&stage.plane).await?;
+    let operator = stage.operator_at(PROGRAM, &proxy.kubeconfig(&stage.plane)?, stage.sim.url());
+    let operator = operator.args(BOUNDS).start()?;
+    operator.wait_ready().await?;
+    let tenant = Tenant {
+        operator: Some(&operator),
+        ..Tenant::of(&stage, "cost").await?
+    };
+    tenant.apply(&job("job", json!({}))).await?;
+    tenant.until_reason("job", "Ready", "InProgress").await?;
+    sleep(Duration::from_secs(1)).await;
+    let (running, gets) = (about_objects(&proxy), stage.sim.called("GetTranscriptionJob"));
+    sleep(WHILE).await;
+    assert_eq!(about_objects(&proxy), running, "while the job runs");
+    assert_eq!(gets, 0, "a running job is followed by lists");
+    stage.sim.finish_all();
+    tenant.until_finished("job", "Completed").await?;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(stage.sim.called("StartTranscriptionJob"), 1);
+    assert_eq!(stage.sim.called("GetTranscriptionJob"), 1);
+    let whole = about_objects(&proxy);
+    let writes = whole
+        .iter()
+        .filter(|request| request.contains("/job") && !request.starts_with("GET"))
+        .count();
+    assert!(writes <= 5, "finalizer, intent, outcome, end: {whole:#?}");
+    Ok(())
+}
