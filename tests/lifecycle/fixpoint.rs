@@ -22,10 +22,10 @@ use crate::world::{
 
 /// An object as it may be stored, and a world as it may be: what AWS would answer if it were asked.
 #[derive(Clone, Debug)]
-struct World {
-    case: Case,
+pub struct World {
+    pub case: Case,
     /// What a Get finds.
-    record: Record,
+    pub record: Record,
     /// A sweep lists the job.
     listed: bool,
     /// What the judge of keys says.
@@ -107,7 +107,8 @@ fn with_intent(case: impl Strategy<Value = Case>) -> impl Strategy<Value = Case>
                     s.first_started_at = MicroTime(started.min(stray.unwrap_or(started)));
                     s.stray_until = stray.map(MicroTime);
                     s.absent_since = absent.map(MicroTime);
-                    s.acknowledged_at = acknowledged.map(MicroTime);
+                    let since = acknowledged.unwrap_or(started).min(now());
+                    s.acknowledged_at = (outcome == SubmissionOutcome::Acknowledged).then_some(MicroTime(since));
                     s.request.kms_key_arn = key.then(|| KEY.to_owned());
                 })
                 .job(|job| job.status.attempts[0].record_gone = gone)
@@ -224,7 +225,7 @@ fn verdict() -> impl Strategy<Value = KeyVerdict> {
     select(vec![usable(), bad_key()])
 }
 
-fn world() -> impl Strategy<Value = World> {
+pub fn world() -> impl Strategy<Value = World> {
     let start = prop_oneof![Just(Ok(Box::new(facts("QUEUED")))), reply().prop_map(Err)];
     let delete = prop_oneof![Just(Ok(())), reply().prop_map(Err)];
     let wanted = select(vec![Some(false), Some(true), None]);
@@ -340,7 +341,7 @@ fn leaves(step: &Step) -> bool {
 /// More passes than any object needs while neither the time nor the world moves.
 const PASSES: usize = 10;
 
-fn config() -> ProptestConfig {
+pub fn config() -> ProptestConfig {
     ProptestConfig {
         cases: 1500,
         failure_persistence: None,

@@ -14,6 +14,8 @@
 )]
 
 mod announcing;
+mod arriving;
+mod binding;
 mod deleting;
 mod fixpoint;
 mod following;

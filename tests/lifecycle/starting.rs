@@ -324,6 +324,14 @@ fn a_start_whose_reply_was_lost() {
             "Wait NotLeader +15s",
         ),
         row(
+            "not before the pinned key is judged again",
+            sent(5)
+                .with(|s| s.request.kms_key_arn = Some(KEY.to_owned()))
+                .key(KeyVerdict::NotAsked)
+                .absent(),
+            "Wait AwsUnreachable +15s",
+        ),
+        row(
             "the pinned key is what is started with",
             sent(5)
                 .with(|s| s.request.kms_key_arn = Some(KEY.to_owned()))
@@ -435,6 +443,22 @@ fn refused_starts() {
         row(
             "a throttled Start that is suspended is taken back",
             refused("ThrottlingException", 8).suspended().absent(),
+            "Withdraw",
+        ),
+        row(
+            "past its start deadline likewise",
+            refused("ThrottlingException", 8).deadline(60).absent(),
+            "Withdraw",
+        ),
+        row(
+            "and when its class is gone",
+            refused("ThrottlingException", 8).invalid(Reason::NoClass).absent(),
+            "Withdraw",
+        )
+        .shows("Reconciling/Accepted"),
+        row(
+            "and when its key went bad, of which the first pass only tells",
+            refused("ThrottlingException", -1).key(bad_key()).absent(),
             "Withdraw",
         ),
         row(
