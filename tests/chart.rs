@@ -21,7 +21,7 @@ spec:
 
 #[tokio::test]
 async fn the_operator_works_with_the_rights_of_its_chart_and_no_others() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let plane = ControlPlane::builder().controllers().start().await.unwrap();
     let sim = AwsSim::start(Config {
         run_ms: 500,
