@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use transcribe_operator::{
-    api::{conditions::Reason, status::SubmissionOutcome},
+    api::{
+        conditions::{ENCRYPTION_READY, Reason},
+        status::SubmissionOutcome,
+    },
     lifecycle::{KeyVerdict, Look, Sighting, Sweep, look, look::KeyToJudge},
 };
 
@@ -39,7 +42,7 @@ fn each_pass_reads_no_more_than_it_needs() {
     use Sighting::{Left, None};
     let conflict = || case().intent(SubmissionOutcome::Conflict, MINUTE);
     let missing = |since| acknowledged(HOUR).absent_since(since);
-    let rows: [(&str, Case, Sighting, &str); 35] = [
+    let rows: [(&str, Case, Sighting, &str); 36] = [
         ("a new object needs a slot", case(), None, "permit"),
         ("and its key", case().key(KeyVerdict::NotAsked), None, "key, permit"),
         (
@@ -118,6 +121,12 @@ fn each_pass_reads_no_more_than_it_needs() {
             refused("ThrottlingException", 5).suspended(),
             None,
             "get",
+        ),
+        (
+            "its key went bad: is it there?",
+            refused("ThrottlingException", -1).condition(ENCRYPTION_READY, "False", Reason::KeyRegionMismatch, 5),
+            None,
+            "get, permit",
         ),
         (
             "a refusal for good: is it there?",
