@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::aws_sim::{AwsSim, Config};
-use crate::control_plane::ControlPlane;
+use crate::control_plane::{self, ControlPlane};
 use crate::kubectl::Kubectl;
 use crate::operator::{Builder, Operator};
 
@@ -43,7 +43,12 @@ pub fn repository() -> PathBuf {
 impl Stage {
     /// Starts all parts, without an operator.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let (plane, sim) = tokio::try_join!(ControlPlane::start(), AwsSim::start(config))?;
+        Self::start_with(ControlPlane::builder(), config).await
+    }
+
+    /// Starts all parts, with choices about the control plane.
+    pub async fn start_with(plane: control_plane::Builder, config: Config) -> anyhow::Result<Self> {
+        let (plane, sim) = tokio::try_join!(plane.start(), AwsSim::start(config))?;
         let kubectl = Kubectl::new(&plane)?;
         let client = plane.client()?;
         let stage = Self {
