@@ -231,6 +231,29 @@ pub async fn a_submission_without_a_reply_is_taken_back_only_when_it_can_no_long
     Ok(())
 }
 
+pub async fn a_deadline_that_strikes_while_a_reply_is_lost_fails_the_job_only_when_nothing_can_arrive() -> Result<()> {
+    let tenant = tenant("deadline-lost").await?;
+    let uid = tenant.hold("job", json!({"startDeadlineSeconds": 1})).await?;
+    tenant.fault(&uid, START, 1, When::Before, What::Drop);
+    tenant.resume("job").await?;
+    let seen = tenant.until_reason("job", "Ready", "Withdrawing").await?;
+    let told = message(&seen, "Reconciling", "True", "Withdrawing")?;
+    assert!(!told.contains("nothing was billed"), "{told}");
+    let sent = time(&seen["status"]["submission"]["startedAt"])?;
+    let seen = tenant.until_finished("job", "StartDeadlineExceeded").await?;
+    says(
+        &message(&seen, "Failed", "True", "StartDeadlineExceeded")?,
+        &["nothing was billed"],
+    )?;
+    let waited = jiff::Timestamp::now().duration_since(sent);
+    assert!(
+        waited >= jiff::SignedDuration::try_from(BOUND)?,
+        "failed after {waited}"
+    );
+    assert!(tenant.starts(&uid).is_empty());
+    Ok(())
+}
+
 fn time(value: &Value) -> Result<jiff::Timestamp> {
     Ok(value.as_str().context("a time")?.parse()?)
 }

@@ -3,10 +3,12 @@
 use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use testkit::aws_sim::{What, When};
+use testkit::aws_sim::{Config, OutcomeRule, What, When};
+use testkit::control_plane::ControlPlane;
+use testkit::stage::Stage;
 use tokio::time::Instant;
 
-use crate::scene::{BOUND, MAX_WAIT, Tenant, error, eventually, job, message, says, tenant};
+use crate::scene::{BOUND, MAX_WAIT, Tenant, error, eventually, job, message, operator, says, tenant};
 
 const START: &str = "StartTranscriptionJob";
 const GET: &str = "GetTranscriptionJob";
@@ -252,5 +254,39 @@ pub async fn a_vanished_record_does_not_hold_up_a_deletion() -> Result<()> {
     );
     let took = deleted(&tenant, "job").await?;
     assert!(took < MAX_WAIT, "{took:?}");
+    Ok(())
+}
+
+pub async fn a_namespace_with_jobs_in_many_phases_can_be_deleted() -> Result<()> {
+    let slow = OutcomeRule {
+        uri_contains: Some("slow".to_owned()),
+        run_ms: Some(3_600_000),
+        ..OutcomeRule::default()
+    };
+    let config = Config {
+        outcomes: vec![slow],
+        ..Config::default()
+    };
+    let stage = Stage::start_with(ControlPlane::builder().controllers(), config).await?;
+    let operator = operator(&stage).args(["--deletion-max-wait", "3"]).start()?;
+    operator.wait_ready().await?;
+    let tenant = Tenant {
+        operator: Some(&operator),
+        ..Tenant::of(&stage, "whole").await?
+    };
+    tenant.hold("held", json!({})).await?;
+    for (name, reason) in [
+        ("job", "Completed"),
+        ("fail-channels", "JobFailed"),
+        ("no-access", "Refused"),
+        ("slow", "InProgress"),
+    ] {
+        tenant.apply(&job(name, json!({}))).await?;
+        tenant.until_reason(name, "Ready", reason).await?;
+    }
+    let args = ["delete", "namespace", &tenant.namespace, "--timeout=60s"];
+    tenant.stage.kubectl.run(&args).await?.ok()?;
+    let left: Vec<_> = stage.sim.jobs().into_iter().map(|job| job.status).collect();
+    assert_eq!(left, ["IN_PROGRESS"], "what runs is the sweeper's");
     Ok(())
 }

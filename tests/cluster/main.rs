@@ -61,6 +61,7 @@ fn main() -> anyhow::Result<()> {
             a_job_that_fails_as_often_as_allowed_is_failed_and_both_records_go_with_it,
             a_failure_that_the_same_media_meets_again_is_not_repeated,
             a_submission_without_a_reply_is_taken_back_only_when_it_can_no_longer_arrive,
+            a_deadline_that_strikes_while_a_reply_is_lost_fails_the_job_only_when_nothing_can_arrive,
             the_annotation_reconcile_at_makes_the_operator_look_at_a_running_job_once;
         deletion:
             a_job_that_was_never_submitted_goes_at_once_and_aws_is_not_asked,
@@ -74,7 +75,8 @@ fn main() -> anyhow::Result<()> {
             a_job_that_aws_does_not_answer_about_says_so_and_goes_all_the_same,
             a_record_that_aws_does_not_delete_at_first_is_deleted_by_and_by,
             a_record_that_aws_never_lets_go_is_left_and_asked_for_sparingly,
-            a_vanished_record_does_not_hold_up_a_deletion;
+            a_vanished_record_does_not_hold_up_a_deletion,
+            a_namespace_with_jobs_in_many_phases_can_be_deleted;
         happy:
             a_job_with_a_key_runs_once_and_its_status_says_how,
             a_job_without_a_key_says_that_its_output_is_encrypted_with_sse_s3,
@@ -107,9 +109,13 @@ fn main() -> anyhow::Result<()> {
             with_credentials_of_another_account_nothing_is_lost_and_with_the_right_ones_it_goes_on,
             with_a_wrong_clock_nothing_is_submitted_and_with_the_right_one_it_is,
             while_aws_cannot_be_reached_jobs_wait_and_say_so_and_then_run_once,
-            an_endpoint_that_refuses_connections_is_proven_unsent_and_tried_again;
+            an_endpoint_that_refuses_connections_is_proven_unsent_and_tried_again,
+            an_api_server_that_restarts_holds_jobs_up_and_loses_none;
     };
-    libtest_mimic::run(&args, scenarios).exit();
+    let conclusion = libtest_mimic::run(&args, scenarios);
+    let paid_twice = scene::paid_twice();
+    anyhow::ensure!(paid_twice.is_empty(), "{paid_twice:#?}");
+    conclusion.exit();
 }
 
 fn trial<F>(name: &str, scenario: impl Fn() -> F + Send + Sync + 'static) -> Trial

@@ -8,6 +8,7 @@ use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
 use testkit::aws_sim::{AwsSim, Config, FaultRule, ForeignJob, JobView, LedgerLine, OutcomeRule, What, When};
 use testkit::operator::{Builder, Operator};
+use testkit::oracle;
 use testkit::stage::{CLUSTER_ID, REGION, Stage, condition};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout};
@@ -26,6 +27,14 @@ pub const BOUNDS: [&str; 4] = ["--signature-window", "1", "--max-skew", "3"];
 pub const MAX_WAIT: Duration = Duration::from_secs(5);
 /// How long anything may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(45);
+
+static SHARED: OnceCell<Scene> = OnceCell::const_new();
+
+/// Attempts of the shared stage that were paid twice.
+pub fn paid_twice() -> Vec<String> {
+    let ledger = SHARED.get().map(|scene| scene.stage.sim.ledger()).unwrap_or_default();
+    oracle::doubles(&ledger).iter().map(ToString::to_string).collect()
+}
 
 /// A stage with an operator.
 pub struct Scene {
@@ -46,7 +55,6 @@ impl Scene {
 
     /// The stage of all scenarios that need no settings of their own. Media with `slow` in the name run for an hour.
     pub async fn shared() -> Result<&'static Self> {
-        static SHARED: OnceCell<Scene> = OnceCell::const_new();
         let slow = OutcomeRule {
             uri_contains: Some("slow".to_owned()),
             run_ms: Some(3_600_000),

@@ -118,9 +118,19 @@ pub async fn a_job_costs_few_requests_and_calls_and_a_running_one_none_of_its_ow
     tenant.until_reason("job", "Ready", "InProgress").await?;
     sleep(Duration::from_secs(1)).await;
     let (running, gets) = (about_objects(&proxy), stage.sim.called("GetTranscriptionJob"));
+    let begun = running
+        .iter()
+        .filter(|request| request.contains("/job") && !request.starts_with("GET"));
+    assert_eq!(begun.count(), 3, "finalizer, intent, outcome: {running:#?}");
     sleep(WHILE).await;
     assert_eq!(about_objects(&proxy), running, "while the job runs");
     assert_eq!(gets, 0, "a running job is followed by lists");
+    proxy.forget();
+    operator.restart()?;
+    operator.wait_ready().await?;
+    sleep(WHILE).await;
+    let (running, gets) = (about_objects(&proxy), stage.sim.called("GetTranscriptionJob"));
+    assert_eq!((running, gets), (Vec::new(), 0), "after a restart");
     stage.sim.finish_all();
     tenant.until_finished("job", "Completed").await?;
     sleep(Duration::from_secs(1)).await;
@@ -131,6 +141,6 @@ pub async fn a_job_costs_few_requests_and_calls_and_a_running_one_none_of_its_ow
         .iter()
         .filter(|request| request.contains("/job") && !request.starts_with("GET"))
         .count();
-    assert!(writes <= 5, "finalizer, intent, outcome, end: {whole:#?}");
+    assert!(writes == 1, "the end is written once: {whole:#?}");
     Ok(())
 }

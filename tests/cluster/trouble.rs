@@ -136,3 +136,23 @@ pub async fn an_endpoint_that_refuses_connections_is_proven_unsent_and_tried_aga
     assert_eq!(tenant.starts(&uid).len(), 1);
     Ok(())
 }
+
+pub async fn an_api_server_that_restarts_holds_jobs_up_and_loses_none() -> Result<()> {
+    let config = Config {
+        run_ms: 1_000,
+        ..Config::default()
+    };
+    let scene = Scene::start(config, &[]).await?;
+    let tenant = scene.tenant("restart").await?;
+    for n in 0..5 {
+        tenant.apply(&job(&format!("before-{n}"), json!({}))).await?;
+    }
+    scene.stage.plane.restart_apiserver().await?;
+    tenant.apply(&job("after", json!({}))).await?;
+    for name in (0..5).map(|n| format!("before-{n}")).chain(["after".to_owned()]) {
+        tenant.until_finished(&name, "Completed").await?;
+    }
+    assert_eq!(tenant.sim().ledger().len(), 6, "one Start each");
+    assert_eq!(scene.operator.exited()?, None, "no restart of the operator was needed");
+    Ok(())
+}
