@@ -42,7 +42,7 @@ fn each_pass_reads_no_more_than_it_needs() {
     use Sighting::{Left, None};
     let conflict = || case().intent(SubmissionOutcome::Conflict, MINUTE);
     let missing = |since| acknowledged(HOUR).absent_since(since);
-    let rows: [(&str, Case, Sighting, &str); 36] = [
+    let rows: [(&str, Case, Sighting, &str); 38] = [
         ("a new object needs a slot", case(), None, "permit"),
         ("and its key", case().key(KeyVerdict::NotAsked), None, "key, permit"),
         (
@@ -154,6 +154,8 @@ fn each_pass_reads_no_more_than_it_needs() {
             "get",
         ),
         ("but not while a request can arrive", sent(5).deleted(5), None, ""),
+        ("until the very instant", sent(BOUND).deleted(5), None, ""),
+        ("and then it is looked for", sent(BOUND + 1).deleted(5), None, "get"),
     ];
     for (says, case, sighting, expected) in rows {
         assert_eq!(looked(&case, &sighting), expected, "{says}");
