@@ -536,3 +536,14 @@ fn a_corrected_spec_starts_with_a_clean_slate() {
     assert_eq!((&after.refusal, &after.next_attempt_time), (&None, &None));
     assert_eq!(after.observed_generation, Some(2));
 }
+
+#[test]
+fn an_edit_of_the_controls_keeps_what_is_known_of_a_throttled_start() {
+    let edited = refused("ThrottlingException", 8).job(|job| job.generation = 2);
+    let edited = edited.seen(|seen| seen.permit = false);
+    let after = edited.status(&edited.plan(), &transcribe_operator::lifecycle::Outcome::Pending);
+    assert_eq!(
+        after.refusal, edited.seen.job.status.refusal,
+        "without it the intent would be taken back"
+    );
+}
