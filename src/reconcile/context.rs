@@ -102,23 +102,48 @@ pub(super) async fn bounded<T>(call: impl Future<Output = Result<T, kube::Error>
 
 /// Growing delays by object: kube's error policy knows no number of attempts.
 #[derive(Debug, Default)]
-pub struct Backoffs(Mutex<HashMap<String, ExponentialBackoff>>);
+pub struct Backoffs(Mutex<HashMap<String, Failing>>);
 
-impl Backoffs {
-    /// The next delay for an object.
-    pub fn next(&self, uid: &str) -> Duration {
-        let longest = Duration::from_mins(1);
+#[derive(Debug)]
+struct Failing {
+    delays: ExponentialBackoff,
+    in_a_row: u32,
+}
+
+impl Default for Failing {
+    fn default() -> Self {
         let builder = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
-            .with_max_delay(longest)
+            .with_max_delay(LONGEST)
             .with_jitter()
             .without_max_times();
-        let mut delays = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        delays
-            .entry(uid.to_owned())
-            .or_insert_with(|| builder.build())
-            .next()
-            .unwrap_or(longest)
+        Self {
+            delays: builder.build(),
+            in_a_row: 0,
+        }
+    }
+}
+
+/// No object waits longer after an error.
+const LONGEST: Duration = Duration::from_mins(1);
+
+impl Backoffs {
+    fn with<T>(&self, uid: &str, look: impl FnOnce(&mut Failing) -> T) -> T {
+        let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        look(failing.entry(uid.to_owned()).or_default())
+    }
+
+    /// A pass failed. Returns how many did in a row.
+    pub fn failed(&self, uid: &str) -> u32 {
+        self.with(uid, |failing| {
+            failing.in_a_row = failing.in_a_row.saturating_add(1);
+            failing.in_a_row
+        })
+    }
+
+    /// The next delay for an object.
+    pub fn next(&self, uid: &str) -> Duration {
+        self.with(uid, |failing| failing.delays.next().unwrap_or(LONGEST))
     }
 
     /// A pass went well.

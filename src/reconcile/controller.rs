@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
-use super::{Error, Stored, context::Context, pass, unreadable};
+use super::{Error, Stored, context::Context, pass, report, unreadable};
 use crate::{api::common::JobControls, lifecycle::Subject, runtime::admin::Readiness};
 
 /// Load balancers in front of API servers drop silent connections after four minutes and more.
@@ -114,6 +114,8 @@ async fn guarded(stored: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Error
         }
         Err(error @ (Error::Api(_) | Error::ApiTimeout)) => {
             debug!(namespace = stored.namespace(), name = stored.name_any(), %error, "a pass is tried again");
+            let in_a_row = ctx.backoffs.failed(&uid(&stored));
+            report::tell_refused(&ctx, &stored, error, in_a_row).await;
             ctx.metrics.pass("again");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Resource as _,
     core::DeserializeGuard,
@@ -9,7 +10,7 @@ use kube::{
 };
 use tracing::{debug, info};
 
-use super::{Decided, Error, act::write_status, context::Context};
+use super::{Decided, Error, Stored, act::write_status, context::Context};
 use crate::{
     api::status::JobStatus,
     lifecycle::{
@@ -32,7 +33,7 @@ pub(super) async fn report(
         store(ctx, job, decided, outcome, &after).await?;
     }
     if let Some(announcement) = announce(decided.step, &decided.seen.job.status, &after) {
-        tell(ctx, job, announcement).await;
+        tell(ctx, &job.object_ref(&ctx.kind.resource()), announcement).await;
     }
     Ok(after)
 }
@@ -73,12 +74,36 @@ async fn store(
     write_status(ctx, fresh, after, "status").await.map(|_| ())
 }
 
+/// Conflicts are normal, and gone with the next look, unless somebody else writes all the time.
+const CONFLICTS: u32 = 3;
+
+/// An API server that takes no write takes no status either: what it says is told by an event.
+pub(super) async fn tell_refused(ctx: &Context, stored: &Stored, error: &Error, in_a_row: u32) {
+    let Error::Api(kube::Error::Api(status)) = error else {
+        return;
+    };
+    let passing = matches!(status.code, 404 | 410 | 429) || (status.is_conflict() && in_a_row < CONFLICTS);
+    if passing || !(400..500).contains(&status.code) {
+        return;
+    }
+    let note = format!(
+        "the API server does not take what the operator writes ({}); it is tried again, and no job is started meanwhile",
+        status.message
+    );
+    let announcement = Announcement {
+        warning: true,
+        reason: "WriteRefused".to_owned(),
+        note,
+    };
+    tell(ctx, &stored.object_ref(&ctx.kind.resource()), announcement).await;
+}
+
 /// Events are a courtesy: nothing waits for them and nothing fails with them.
-pub(super) async fn tell(ctx: &Context, job: &Job, announcement: Announcement) {
+async fn tell(ctx: &Context, about: &ObjectReference, announcement: Announcement) {
     let Announcement { warning, reason, note } = announcement;
     info!(
-        namespace = job.metadata.namespace,
-        name = job.metadata.name,
+        namespace = about.namespace,
+        name = about.name,
         reason,
         note,
         "transition"
@@ -90,8 +115,7 @@ pub(super) async fn tell(ctx: &Context, job: &Job, announcement: Announcement) {
         action: "Reconcile".to_owned(),
         secondary: None,
     };
-    let reference = job.object_ref(&ctx.kind.resource());
-    let told = tokio::time::timeout(EVENT_TIMEOUT, ctx.recorder.publish(&event, &reference)).await;
+    let told = tokio::time::timeout(EVENT_TIMEOUT, ctx.recorder.publish(&event, about)).await;
     match told {
         Ok(Ok(())) => ctx.metrics.write("event"),
         Ok(Err(error)) => debug!(%error, "an event was not stored"),
