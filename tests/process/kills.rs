@@ -368,6 +368,7 @@ async fn killed_at_every_request_and_deleted_meanwhile_it_leaves_nothing() {
     let mut run = Run::start(config, SHORT_BOUND).await;
     let (submitted, deleted) = run.learn().await;
     run.abandon(&places(&submitted)).await;
+    run.rig.told("abandon-5-after", "the object waits until").await;
     run.judge(writes(&submitted) + writes(&deleted)).await;
     assert_eq!(run.rig.stage.sim.jobs(), []);
 }

@@ -13,5 +13,8 @@
 )]
 
 mod kills;
+mod leaders;
+mod outages;
+mod refusals;
 mod rig;
 mod signatures;

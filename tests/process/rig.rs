@@ -1,6 +1,7 @@
 //! A stage with a proxy on either way, and the questions that every test asks.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
 use testkit::aws_sim::{Config, LedgerLine};
+use testkit::control_plane::program;
 use testkit::fault_proxy::FaultProxy;
 use testkit::operator::{Builder, Operator};
 use testkit::oracle::{self, Bounds, Evidence};
-use testkit::process::remove_at_exit;
+use testkit::process::{Process, remove_at_exit};
 use testkit::stage::{Stage, condition, job_resource};
 use tokio::time::{Instant, sleep};
 
@@ -28,14 +30,28 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A control plane and an AWS simulator, both reached through a fault proxy.
 pub struct Rig {
-    pub stage: Stage,
+    // In this order they end.
+    watch: Process,
     pub api: FaultProxy,
     pub aws: FaultProxy,
+    pub stage: Stage,
     kubeconfig: PathBuf,
 }
 
+/// kubectl, watching how every job is.
+fn watch(stage: &Stage) -> Process {
+    let ready = r#".status.conditions[?(@.type=="Ready")]"#;
+    let columns = format!("custom-columns=NAMESPACE:.metadata.namespace,STATUS:{ready}.reason,MESSAGE:{ready}.message");
+    let mut kubectl = Command::new(program("kubectl").unwrap());
+    kubectl
+        .args(["get", "tj", "--all-namespaces", "--watch", "-o", &columns])
+        .env("KUBECONFIG", stage.plane.kubeconfig())
+        .env("HOME", stage.plane.folder().join("home"));
+    Process::start("kubectl", kubectl, &stage.plane.folder().join("watch.log")).unwrap()
+}
+
 /// The binary that ships, under a name that a build during the tests does not replace: they start it many times.
-fn program() -> &'static str {
+fn operator() -> &'static str {
     static PROGRAM: OnceLock<String> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let folder = std::env::temp_dir().join(format!("process-tests-{}", std::process::id()));
@@ -54,22 +70,24 @@ fn program() -> &'static str {
 
 impl Rig {
     pub async fn start(config: Config) -> Self {
-        program();
+        operator();
         let stage = Stage::start(config).await.unwrap();
         let api = FaultProxy::kubernetes(&stage.plane).await.unwrap();
         let aws = FaultProxy::http(stage.sim.url()).await.unwrap();
         let kubeconfig = api.kubeconfig(&stage.plane).unwrap();
+        let watch = watch(&stage);
         Self {
             stage,
             api,
             aws,
             kubeconfig,
+            watch,
         }
     }
 
     /// The operator, both of its ways through the proxies.
     pub fn builder(&self) -> Builder {
-        self.stage.operator_at(program(), &self.kubeconfig, &self.aws.url())
+        self.stage.operator_at(operator(), &self.kubeconfig, &self.aws.url())
     }
 
     /// A running operator with more arguments.
@@ -134,12 +152,27 @@ impl Rig {
         lines
     }
 
-    /// What kubectl says about the job, once it contains `part`. It is printed: the line by which users know.
+    /// The line by which kubectl tells the user how the job of a namespace is, or was at some time: one that contains
+    /// `part`.
     pub async fn told(&self, namespace: &str, part: &str) -> String {
-        let ready = r#"{.status.conditions[?(@.type=="Ready")]"#;
-        let path = format!("jsonpath={ready}.reason}}: {ready}.message}}");
-        let args = ["get", "tj", JOB, "-n", namespace, "-o", &path];
-        self.says(&args, part).await
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let log = self.watch.log();
+            let mut lines = log
+                .lines()
+                .filter(|line| namespace.is_empty() || line.split_whitespace().next() == Some(namespace));
+            if let Some(line) = lines.find(|line| line.contains(part)) {
+                let words: Vec<_> = line.split_whitespace().collect();
+                let line = words.join(" ");
+                println!("  $ kubectl get tj --all-namespaces --watch\n    {line}");
+                return line;
+            }
+            assert!(
+                Instant::now() < end,
+                "kubectl does not say {part:?} of {namespace}\n{log}"
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// What kubectl prints in the end for these arguments: a line that contains `part`.
