@@ -77,11 +77,11 @@ impl Rig {
         let kubeconfig = api.kubeconfig(&stage.plane).unwrap();
         let watch = watch(&stage);
         Self {
-            stage,
+            watch,
             api,
             aws,
+            stage,
             kubeconfig,
-            watch,
         }
     }
 
