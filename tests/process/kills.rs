@@ -11,7 +11,7 @@ use testkit::operator::Operator;
 use testkit::stage::condition;
 use tokio::time::sleep;
 
-use crate::rig::{JOB, PATIENCE, Rig, SHORT_BOUND};
+use crate::rig::{JOB, PATIENCE, Rig, SHORT_BOUND, START, until};
 
 /// Writes of an object beyond those of a run without faults: a step that was killed before its status is done again.
 const MORE_WRITES: usize = 2;
@@ -151,11 +151,8 @@ impl Run {
         let uid = self.rig.submit(namespace).await;
         self.rig.complete(namespace).await;
         let end = |seen: &[Seen]| seen.iter().filter(|seen| seen.class == Class::Event).count() == 2;
-        let mut submitted = about(&self.rig, namespace, &uid);
-        while !end(&submitted) {
-            sleep(Duration::from_millis(50)).await;
-            submitted = about(&self.rig, namespace, &uid);
-        }
+        until(async || end(&about(&self.rig, namespace, &uid))).await;
+        let submitted = about(&self.rig, namespace, &uid);
         self.rig.delete(namespace).await;
         self.rig.gone(namespace).await;
         let deleted = about(&self.rig, namespace, &uid).split_off(submitted.len());
@@ -367,8 +364,11 @@ async fn killed_at_every_request_and_deleted_meanwhile_it_leaves_nothing() {
     };
     let mut run = Run::start(config, SHORT_BOUND).await;
     let (submitted, deleted) = run.learn().await;
-    run.abandon(&places(&submitted)).await;
-    run.rig.told("abandon-5-after", "the object waits until").await;
+    let places = places(&submitted);
+    run.abandon(&places).await;
+    let start = places.iter().position(|place| place.what == START).unwrap() + 1;
+    let lost = format!("abandon-{start}-after");
+    run.rig.told(&lost, "the object waits until").await;
     run.judge(writes(&submitted) + writes(&deleted)).await;
     assert_eq!(run.rig.stage.sim.jobs(), []);
 }

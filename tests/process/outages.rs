@@ -7,7 +7,7 @@ use testkit::aws_sim::Config;
 use testkit::fault_proxy::{Fault, Rule};
 use tokio::time::sleep;
 
-use crate::rig::{JOB, Rig, START};
+use crate::rig::{JOB, Rig, START, arrived};
 
 fn error(status: u16, code: &str) -> Fault {
     Fault::AwsError(status, code.to_owned(), "made for this test".to_owned())
@@ -111,12 +111,12 @@ async fn an_api_server_that_is_gone_for_a_while_costs_nothing_but_time() {
         .aws
         .hold(Rule::new(Fault::Drop).operation(START).body("accepted").after());
     let accepted = rig.submit("accepted").await;
-    reply.arrived(1).await;
+    arrived(&reply).await;
     let intent = rig
         .api
         .hold(Rule::new(Fault::Drop).path("/namespaces/unsent/.*/status$"));
     let unsent = rig.submit("unsent").await;
-    intent.arrived(1).await;
+    arrived(&intent).await;
     rig.told("accepted", "submitting job").await;
     rig.stage.plane.stop_apiserver();
     reply.release();

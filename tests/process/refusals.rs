@@ -7,7 +7,7 @@ use testkit::aws_sim::Config;
 use testkit::fault_proxy::{Class, Fault, Rule};
 use tokio::time::sleep;
 
-use crate::rig::{JOB, Rig, START};
+use crate::rig::{JOB, Rig, START, arrived, until};
 
 const POLICY: &str = "
 apiVersion: admissionregistration.k8s.io/v1
@@ -59,7 +59,7 @@ async fn a_conflict_on_a_status_write_costs_a_pass_and_no_second_job() {
     // A conflict as it comes about: somebody else writes between the intent and the report.
     let start = rig.aws.hold(Rule::new(Fault::Drop).operation(START).body("contested"));
     uids.push(("contested", rig.submit("contested").await));
-    start.arrived(1).await;
+    arrived(&start).await;
     let label = ["label", "tj", JOB, "-n", "contested", "team=finance"];
     rig.stage.kubectl.run(&label).await.unwrap().ok().unwrap();
     start.release();
@@ -111,11 +111,9 @@ async fn status_writes_refused_by_a_policy_start_nothing_and_lose_nothing() {
         .aws
         .hold(Rule::new(Fault::Drop).operation(START).body("started").after());
     let started = rig.submit("started").await;
-    reply.arrived(1).await;
+    arrived(&reply).await;
     rig.stage.kubectl.apply(POLICY).await.unwrap().ok().unwrap();
-    while open(&rig).await {
-        sleep(Duration::from_millis(50)).await;
-    }
+    until(async || !open(&rig).await).await;
     reply.release();
     let waiting = rig.submit("waiting").await;
     let denied = "nobody writes a status during the maintenance";

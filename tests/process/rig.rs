@@ -12,12 +12,12 @@ use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
 use testkit::aws_sim::{Config, LedgerLine};
 use testkit::control_plane::program;
-use testkit::fault_proxy::FaultProxy;
+use testkit::fault_proxy::{FaultProxy, Held};
 use testkit::operator::{Builder, Operator};
 use testkit::oracle::{self, Bounds, Evidence};
 use testkit::process::{Process, remove_at_exit};
 use testkit::stage::{Stage, condition, job_resource};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The name of the object in each namespace: every object has a namespace of its own, so that requests tell it apart.
 pub const JOB: &str = "job";
@@ -48,6 +48,21 @@ fn watch(stage: &Stage) -> Process {
         .env("KUBECONFIG", stage.plane.kubeconfig())
         .env("HOME", stage.plane.folder().join("home"));
     Process::start("kubectl", kubectl, &stage.plane.folder().join("watch.log")).unwrap()
+}
+
+/// Waits until a request has come to be held.
+pub async fn arrived(held: &Held) {
+    let waited = timeout(PATIENCE, held.arrived(1)).await;
+    waited.expect("no request to be held");
+}
+
+/// Waits until it is so.
+pub async fn until(so: impl AsyncFn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !so().await {
+        assert!(Instant::now() < end, "not so after {PATIENCE:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// The binary that ships, under a name that a build during the tests does not replace: they start it many times.

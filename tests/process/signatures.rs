@@ -10,7 +10,7 @@ use testkit::aws_sim::Config;
 use testkit::fault_proxy::{Fault, Held, Rule};
 use tokio::time::sleep;
 
-use crate::rig::{JOB, PATIENCE, Rig, SHORT_BOUND, START};
+use crate::rig::{JOB, PATIENCE, Rig, SHORT_BOUND, START, arrived, until};
 
 /// `--signature-window` and twice `--max-skew`.
 const BOUND: SignedDuration = SignedDuration::from_secs(7);
@@ -50,9 +50,7 @@ async fn leave_behind(rig: &Rig, namespace: &str, held: &Held) {
     );
     let stale = refused_as_stale(rig);
     held.release();
-    while refused_as_stale(rig) == stale {
-        sleep(Duration::from_millis(20)).await;
-    }
+    until(async || refused_as_stale(rig) > stale).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,13 +60,13 @@ async fn a_start_held_back_past_the_bound_starts_nothing_for_a_deleted_object() 
 
     let held = rig.aws.hold(Rule::new(Fault::Drop).operation(START));
     rig.submit("held").await;
-    held.arrived(1).await;
+    arrived(&held).await;
     leave_behind(&rig, "held", &held).await;
 
     // The same, but the process that sent it is gone, and with it its memory.
     let held = rig.aws.hold(Rule::new(Fault::Drop).operation(START));
     rig.submit("held-and-killed").await;
-    held.arrived(1).await;
+    arrived(&held).await;
     operator.kill();
     operator.restart().unwrap();
     leave_behind(&rig, "held-and-killed", &held).await;
@@ -120,9 +118,7 @@ async fn a_process_that_slept_through_its_replacement_starts_nothing_more() {
     rig.told("replaced", WAITS).await;
     rig.gone("replaced").await;
     sleeper.cont().unwrap();
-    while refused_as_stale(&rig) == 0 {
-        sleep(Duration::from_millis(20)).await;
-    }
+    until(async || refused_as_stale(&rig) > 0).await;
     assert_eq!(rig.starts(&uid).len(), 1);
     assert_eq!(rig.stage.sim.jobs(), []);
     drop(replacement);
