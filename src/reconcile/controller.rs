@@ -5,6 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures::{FutureExt as _, StreamExt as _, stream};
 use kube::{
     Api, ResourceExt as _,
+    core::Status,
     runtime::{
         Controller, WatchStreamExt as _,
         controller::{Action, Config},
@@ -108,7 +109,7 @@ async fn guarded(stored: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Error
             unreadable::say_broken(&stored, &ctx, broken).await;
             ctx.metrics.pass("broken");
         }
-        Err(Error::Api(kube::Error::Api(status))) if status.code == UNPROCESSABLE => {
+        Err(Error::Api(kube::Error::Api(status))) if breaks_the_crd(status) => {
             unreadable::say_unwritable(&stored, &ctx, &status.message).await;
             ctx.metrics.pass("again");
         }
@@ -120,6 +121,12 @@ async fn guarded(stored: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Error
         }
     }
     result
+}
+
+/// The schema names the fields that are wrong; a policy that denies a write answers with the same code and names none.
+fn breaks_the_crd(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == UNPROCESSABLE && causes.into_iter().any(|cause| !cause.field.is_empty())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that kube wants")]

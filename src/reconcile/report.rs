@@ -99,7 +99,7 @@ pub(super) async fn tell_refused(ctx: &Context, stored: &Stored, error: &Error, 
 }
 
 /// Events are a courtesy: nothing waits for them and nothing fails with them.
-async fn tell(ctx: &Context, about: &ObjectReference, announcement: Announcement) {
+pub(super) async fn tell(ctx: &Context, about: &ObjectReference, announcement: Announcement) {
     let Announcement { warning, reason, note } = announcement;
     info!(
         namespace = about.namespace,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use kube::{
-    Api, ResourceExt as _,
+    Api, Resource as _, ResourceExt as _,
     api::{DynamicObject, Patch, PatchParams},
     runtime::controller::Action,
 };
@@ -141,7 +141,7 @@ pub(super) async fn say_unwritable(stored: &Stored, ctx: &Context, refusal: &str
             "nothing is submitted, and the status cannot say so: correct the spec or delete the object. {refusal}"
         ),
     };
-    tell(ctx, job, announcement).await;
+    tell(ctx, &job.object_ref(&ctx.kind.resource()), announcement).await;
 }
 
 /// After a pass that panicked or hung: says so on the object, best effort.

@@ -116,9 +116,10 @@ async fn status_writes_refused_by_a_policy_start_nothing_and_lose_nothing() {
     until(async || !open(&rig).await).await;
     reply.release();
     let waiting = rig.submit("waiting").await;
-    let denied = "nobody writes a status during the maintenance";
-    rig.says(&["events", "-n", "waiting"], denied).await;
-    rig.says(&["events", "-n", "started"], denied).await;
+    for namespace in ["waiting", "started"] {
+        let line = rig.says(&["events", "-n", namespace], "WriteRefused").await;
+        assert!(line.contains("nobody writes a status during the maintenance"), "{line}");
+    }
     sleep(Duration::from_secs(6)).await;
     assert_eq!((rig.starts(&started).len(), rig.starts(&waiting).len()), (1, 0));
 
