@@ -113,7 +113,8 @@ pub(super) fn first(desired: &Result<Desired, Refusal>, seen: &Observed, now: Ti
         started_at: MicroTime(now),
         outcome: SubmissionOutcome::Sent,
         acknowledged_at: None,
-        stray_until: None,
+        // A Start of the attempt before may still be on its way; its record must stay until then.
+        stray_until: ended.and_then(|s| s.stray_until.clone()),
         absent_since: None,
     }))
 }

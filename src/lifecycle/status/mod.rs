@@ -61,15 +61,15 @@ fn apply(next: &mut JobStatus, seen: &Observed, step: &Step, outcome: &Outcome, 
         Step::Rest { .. } | Step::Protect | Step::Release { .. } | Step::Expire => None,
         Step::Submit(intent) => Some(submit(next, seen, intent, outcome, now)),
         Step::Follow(facts) => {
-            acknowledge(next, now);
+            sighted(next, seen, now);
             Some(record::running(next, facts))
         }
         Step::Conclude(facts) => {
-            acknowledge(next, now);
+            sighted(next, seen, now);
             Some(record::terminal(next, facts, now))
         }
         Step::TryAgain(facts, at) => {
-            acknowledge(next, now);
+            sighted(next, seen, now);
             Some(record::failed_attempt(next, facts, *at))
         }
         Step::Missing(as_of) => missing(next, seen, *as_of),
@@ -143,6 +143,16 @@ fn not_started(next: &mut JobStatus, seen: &Observed, fault: &Fault, now: Timest
         return State::Progressing(Reason::Submitting, message.to_owned());
     }
     record::refused(next, seen, fault, now)
+}
+
+/// A look has found the record. If several Starts were sent, it may be of any of them: the last one can still be on its way,
+/// and would make the job once more if the record were deleted before it arrives.
+fn sighted(next: &mut JobStatus, seen: &Observed, now: Timestamp) {
+    let sent_again = |s: &&mut Submission| s.outcome == SubmissionOutcome::Sent && s.stray_until.is_some();
+    if let Some(submission) = next.submission.as_mut().filter(sent_again) {
+        submission.stray_until = Some(MicroTime(submission.quiet_at(&seen.rules)));
+    }
+    acknowledge(next, now);
 }
 
 /// AWS has the job, and it is ours.
