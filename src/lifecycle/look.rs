@@ -106,10 +106,11 @@ pub fn look(
         SubmissionOutcome::Acknowledged | SubmissionOutcome::Conflict => {
             wants_get(job, submission, sighting, rules, now)
         }
-        SubmissionOutcome::Sent => !sighting.listed() && job.backing_off_until(now).is_none(),
+        // A list has no tags: before the acknowledgement only a Get tells whether a record is ours.
+        SubmissionOutcome::Sent => sighting.listed() || job.backing_off_until(now).is_none(),
         SubmissionOutcome::Refused => {
             let leaves = leaves(job, desired.as_ref().err(), now) || job.key_refused();
-            leaves && submission.quiet(rules, now)
+            sighting.listed() || (leaves && submission.quiet(rules, now))
         }
     };
     let get = get.then(|| Target::from(submission));
@@ -128,7 +129,8 @@ fn deletion_target(job: &Subject, rules: &Rules, now: Timestamp) -> Option<Targe
         .filter(|target| !target.retained())
 }
 
-/// An acknowledged job is got once it left the sweep; a missing one once more when its time is up.
+/// An acknowledged job is got once it left the sweep; a missing one once more when its time is up; one whose name was taken
+/// until it is seen.
 fn wants_get(job: &Subject, submission: &Submission, sighting: &Sighting, rules: &Rules, now: Timestamp) -> bool {
     let missing_until = submission
         .absent_since
@@ -138,7 +140,8 @@ fn wants_get(job: &Subject, submission: &Submission, sighting: &Sighting, rules:
         Some(until) => now >= until,
         None => *sighting == Sighting::Left || submission.outcome == SubmissionOutcome::Conflict,
     };
-    (due && !sighting.listed()) || job.forced()
+    let unseen = submission.outcome == SubmissionOutcome::Conflict;
+    (due && !sighting.listed()) || (unseen && sighting.listed()) || job.forced()
 }
 
 fn to_start(job: &Subject, desired: &Result<Desired, Refusal>, now: Timestamp) -> Look {

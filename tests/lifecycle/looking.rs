@@ -85,7 +85,7 @@ fn each_pass_reads_no_more_than_it_needs() {
             None,
             "get, pinned key, permit",
         ),
-        ("a sweep lists it", sent(5), listed(), "permit"),
+        ("a sweep lists it: whose is it?", sent(5), listed(), "get, permit"),
         ("not before its time", sent(5).refusal("Timeout", 1, 5), None, ""),
         (
             "unless forced",
@@ -113,7 +113,7 @@ fn each_pass_reads_no_more_than_it_needs() {
         ("until its time is up", missing(BOUND), Left, "get"),
         ("or a sweep lists it again", missing(BOUND), listed(), ""),
         ("a name that is taken is looked at", conflict(), None, "get"),
-        ("or listed", conflict(), listed(), ""),
+        ("also when it is listed: whose is it?", conflict(), listed(), "get"),
         ("a throttled Start waits", refused("ThrottlingException", 5), None, ""),
         ("and needs a slot", refused("ThrottlingException", -1), None, "permit"),
         (
