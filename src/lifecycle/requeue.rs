@@ -13,7 +13,11 @@ const NET: Duration = Duration::from_mins(10);
 /// How long to rest after a step that left this status. `None`: until the object changes.
 pub fn requeue(step: &Step, after: &JobStatus, now: Timestamp) -> Option<Duration> {
     let at = |time: Timestamp| Duration::try_from(time.duration_since(now)).unwrap_or_default();
-    let next_attempt = after.next_attempt_time.as_ref().map(|t| at(t.0));
+    let next_attempt = after
+        .next_attempt_time
+        .as_ref()
+        .map(|t| at(t.0))
+        .filter(|wait| !wait.is_zero());
     match step {
         Step::Rest { until } => until.map(at),
         Step::Wait(wait) => wait.until.map(at).or(next_attempt),
