@@ -12,7 +12,7 @@ use super::{
 };
 use crate::api::{
     TAG_CLUSTER, TAG_UID,
-    status::{IdentifiedLanguage, OutputStatus},
+    status::{IdentifiedLanguage, OutputStatus, Submission},
 };
 
 /// Everything that a decision needs besides [`Desired`](super::Desired).
@@ -169,6 +169,22 @@ pub enum KeyVerdict {
 }
 
 impl Observed {
+    /// From when on nothing of an intent can land any more.
+    pub fn quiet_at(&self, submission: &Submission) -> Timestamp {
+        later(submission.quiet_at(&self.rules), self.excess_skew())
+    }
+
+    /// How long a record that AWS has acknowledged must be absent to be lost.
+    pub fn lost_after(&self) -> Duration {
+        self.rules.in_flight_bound() + self.excess_skew()
+    }
+
+    /// A clock that is wrong by more than is allowed submits nothing, and may also not be early to conclude that nothing is on
+    /// its way.
+    fn excess_skew(&self) -> Duration {
+        self.skew.saturating_sub(self.rules.max_skew)
+    }
+
     /// Why the key cannot be used.
     pub fn key_refusal(&self) -> Option<&Refusal> {
         match &self.key {

@@ -17,9 +17,7 @@ pub(super) fn plan(seen: &Observed, since: Timestamp, now: Timestamp) -> Step {
     if !job.protected {
         return Step::Rest { until: None };
     }
-    let quiet_at = job
-        .submission()
-        .map_or(Timestamp::UNIX_EPOCH, |s| s.quiet_at(&seen.rules));
+    let quiet_at = job.submission().map_or(Timestamp::UNIX_EPOCH, |s| seen.quiet_at(s));
     if now <= quiet_at {
         let message = format!(
             "the reply to the submission was lost; the object waits until {quiet_at}, when a late request can no longer \

@@ -72,7 +72,7 @@ fn missing(seen: &Observed, submission: &Submission, as_of: Timestamp) -> Step {
     let Some(since) = &submission.absent_since else {
         return Step::Missing(as_of);
     };
-    let until = later(since.0, seen.rules.in_flight_bound());
+    let until = later(since.0, seen.lost_after());
     if as_of >= until {
         let message = format!(
             "AWS acknowledged job {}, but its record has vanished; it may have run and been billed, so it is not repeated",
@@ -111,7 +111,7 @@ fn absent(
     if !leaving {
         return again(desired, seen, submission, now);
     }
-    let quiet_at = submission.quiet_at(&seen.rules);
+    let quiet_at = seen.quiet_at(submission);
     if as_of > quiet_at {
         return match &job.status.refusal {
             Some(refusal) if submission.attempt > 1 && refused_for_good(seen, submission) => Step::Fail(refusal.into()),
@@ -160,7 +160,7 @@ fn unknown(
         },
         Unknown::NotAsked => match submission.outcome {
             SubmissionOutcome::Refused if leaves(job, desired.as_ref().err().or_else(|| seen.key_refusal()), now) => {
-                let quiet_at = submission.quiet_at(&seen.rules);
+                let quiet_at = seen.quiet_at(submission);
                 wait(Reason::Withdrawing, withdrawing(submission, quiet_at), past(quiet_at))
             }
             SubmissionOutcome::Refused => match job.backing_off_until(now) {
@@ -171,10 +171,7 @@ fn unknown(
                 until: job.backing_off_until(now).or(Some(soon)),
             },
             SubmissionOutcome::Acknowledged | SubmissionOutcome::Conflict => Step::Rest {
-                until: submission
-                    .absent_since
-                    .as_ref()
-                    .map(|t| later(t.0, seen.rules.in_flight_bound())),
+                until: submission.absent_since.as_ref().map(|t| later(t.0, seen.lost_after())),
             },
             SubmissionOutcome::Ended => first(desired, seen, now),
         },
