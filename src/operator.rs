@@ -15,7 +15,12 @@ use crate::{
     api::Kind,
     aws::Connection,
     config::RunArgs,
-    engine::{Engine, follow::Follower, identity, orphans::Sweeper},
+    engine::{
+        Engine,
+        follow::Follower,
+        identity,
+        orphans::{Found, Sweeper},
+    },
     lifecycle::Rules,
     reconcile::{
         context::{Backoffs, Classes, Context, InstallClass},
@@ -146,6 +151,7 @@ fn sweeper(
         interval: Duration::from_secs_f64(args.orphan_interval),
         dry_run: args.orphan_dry_run,
         metrics: metrics.clone(),
+        found: Found::default(),
     }
 }
 

@@ -42,6 +42,27 @@ pub struct Sweeper {
     pub dry_run: bool,
     /// Counts.
     pub metrics: Metrics,
+    /// When each record was first found without an object. Forgetting it costs time only.
+    pub found: Found,
+}
+
+/// Since when records are known to have no object. One whose finalizer was removed by force may have left a Start on its way,
+/// which would make the job once more if the record were gone before it arrives: so a record is removed only once its object
+/// has been missing for as long as anything can be on its way.
+#[derive(Clone, Debug, Default)]
+pub struct Found(HashMap<String, Timestamp>);
+
+impl Found {
+    /// Notes what was found in this round, and says what was found long enough ago to be removed.
+    fn due(&mut self, orphans: Vec<String>, rules: &Rules, now: Timestamp) -> Vec<String> {
+        self.0.retain(|name, _| orphans.contains(name));
+        let long_ago = |since: Timestamp| now > later(since, rules.in_flight_bound());
+        orphans
+            .into_iter()
+            .filter(|name| long_ago(*self.0.entry(name.clone()).or_insert(now)))
+            .take(AT_ONCE)
+            .collect()
+    }
 }
 
 /// Why a round was given up.
@@ -55,7 +76,7 @@ enum Abandoned {
 
 impl Sweeper {
     /// Sweeps at every interval.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         loop {
             tokio::time::sleep(self.interval).await;
             if let Err(error) = self.round().await {
@@ -64,10 +85,12 @@ impl Sweeper {
         }
     }
 
-    async fn round(&self) -> Result<(), Abandoned> {
+    async fn round(&mut self) -> Result<(), Abandoned> {
         let records = self.records().await.map_err(Abandoned::Aws)?;
         let uids = self.uids().await?;
-        for name in orphans(&records, &uids, &self.rules, now()).into_iter().take(AT_ONCE) {
+        let now = now();
+        let orphans = orphans(&records, &uids, &self.rules, now);
+        for name in self.found.due(orphans, &self.rules, now) {
             self.remove(&name).await.map_err(Abandoned::Aws)?;
         }
         Ok(())
@@ -180,6 +203,19 @@ mod tests {
         let found = orphans(&records, &HashSet::from([OTHER.to_owned()]), &rules(), time());
         assert!(found.is_empty() || found == [name]);
         !found.is_empty()
+    }
+
+    #[test]
+    fn a_record_is_removed_once_its_object_has_been_missing_for_the_bound() {
+        let mut found = Found::default();
+        let mut due = |names: &[&str], minutes: i64| {
+            let orphans = names.iter().map(ToString::to_string).collect();
+            found.due(orphans, &rules(), time() + SignedDuration::from_mins(minutes))
+        };
+        assert!(due(&["a", "b"], 0).is_empty());
+        assert!(due(&["a"], 20).is_empty(), "not longer than the bound");
+        assert_eq!(due(&["a", "b"], 21), ["a"], "b had its object back meanwhile");
+        assert_eq!(due(&["b"], 42), ["b"]);
     }
 
     #[test]

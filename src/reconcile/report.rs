@@ -58,8 +58,8 @@ async fn store(
         return Err(error);
     };
     let subject = Subject::of(&fresh);
-    let stored = subject.submission();
-    if !stored.is_some_and(|s| s.job_name == intent.job_name && s.started_at == intent.started_at) {
+    // Another process may have learnt more of this intent meanwhile: what it wrote stays.
+    if subject.finished() || subject.submission() != Some(intent) {
         return Err(error);
     }
     let seen = Observed {

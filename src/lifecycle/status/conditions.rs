@@ -141,3 +141,47 @@ impl Conditions {
         self.list.retain(|c| c.type_ != type_);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Condition, Conditions, READY, RECONCILING, Reason, STALLED, State, Timestamp};
+
+    fn after(list: Vec<Condition>, state: &State, at: i64) -> Vec<Condition> {
+        let now = Timestamp::from_second(at).unwrap_or_default();
+        let mut conditions = Conditions {
+            list,
+            generation: 1,
+            now,
+        };
+        conditions.show(state);
+        conditions.list
+    }
+
+    fn named<'a>(list: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+        list.iter().find(|c| c.type_ == type_)
+    }
+
+    #[test]
+    fn a_transition_has_its_time_and_another_reason_is_none() {
+        let queued = after(Vec::new(), &State::Progressing(Reason::Queued, "queued".into()), 10);
+        let running = after(
+            queued.clone(),
+            &State::Progressing(Reason::InProgress, "running".into()),
+            20,
+        );
+        let times = |list: &[Condition]| named(list, READY).map(|c| c.last_transition_time.0.as_second());
+        assert_eq!((times(&queued), times(&running)), (Some(10), Some(10)));
+        let complete = after(running, &State::Complete("done".into()), 30);
+        assert_eq!(times(&complete), Some(30));
+    }
+
+    #[test]
+    fn an_object_is_stalled_or_being_reconciled_and_never_both() {
+        let stalled = State::Stalled(Reason::Refused, "refused".into());
+        let progressing = State::Progressing(Reason::Queued, "queued".into());
+        let first = after(after(Vec::new(), &progressing, 1), &stalled, 2);
+        assert!(named(&first, STALLED).is_some() && named(&first, RECONCILING).is_none());
+        let then = after(first, &progressing, 3);
+        assert!(named(&then, STALLED).is_none() && named(&then, RECONCILING).is_some());
+    }
+}
