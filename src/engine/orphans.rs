@@ -2,7 +2,7 @@
 //! deletion could not wait for a running job.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -50,18 +50,20 @@ pub struct Sweeper {
 /// which would make the job once more if the record were gone before it arrives: so a record is removed only once its object
 /// has been missing for as long as anything can be on its way.
 #[derive(Clone, Debug, Default)]
-pub struct Found(HashMap<String, Timestamp>);
+pub struct Found(BTreeMap<String, Timestamp>);
 
 impl Found {
     /// Notes what was found in this round, and says what was found long enough ago to be removed.
     fn due(&mut self, orphans: Vec<String>, rules: &Rules, now: Timestamp) -> Vec<String> {
-        self.0.retain(|name, _| orphans.contains(name));
+        let mut known = std::mem::take(&mut self.0);
+        let since = |name: String| {
+            let since = known.remove(&name).unwrap_or(now);
+            (name, since)
+        };
+        self.0 = orphans.into_iter().map(since).collect();
         let long_ago = |since: Timestamp| now > later(since, rules.in_flight_bound());
-        orphans
-            .into_iter()
-            .filter(|name| long_ago(*self.0.entry(name.clone()).or_insert(now)))
-            .take(AT_ONCE)
-            .collect()
+        let due = self.0.iter().filter(|(_, since)| long_ago(**since));
+        due.map(|(name, _)| name.clone()).take(AT_ONCE).collect()
     }
 }
 

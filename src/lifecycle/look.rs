@@ -136,12 +136,13 @@ fn wants_get(job: &Subject, submission: &Submission, sighting: &Sighting, rules:
         .absent_since
         .as_ref()
         .map(|t| later(t.0, rules.in_flight_bound()));
-    let due = match missing_until {
-        Some(until) => now >= until,
-        None => *sighting == Sighting::Left || submission.outcome == SubmissionOutcome::Conflict,
-    };
     let unseen = submission.outcome == SubmissionOutcome::Conflict;
-    (due && !sighting.listed()) || (unseen && sighting.listed()) || job.forced()
+    let due = match missing_until {
+        _ if sighting.listed() => unseen,
+        Some(until) => now >= until,
+        None => unseen || *sighting == Sighting::Left,
+    };
+    due || job.forced()
 }
 
 fn to_start(job: &Subject, desired: &Result<Desired, Refusal>, now: Timestamp) -> Look {

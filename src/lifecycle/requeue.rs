@@ -13,6 +13,7 @@ const NET: Duration = Duration::from_mins(10);
 /// How long to rest after a step that left this status. `None`: until the object changes.
 pub fn requeue(step: &Step, after: &JobStatus, now: Timestamp) -> Option<Duration> {
     let at = |time: Timestamp| Duration::try_from(time.duration_since(now)).unwrap_or_default();
+    // A time that has passed is the last refusal's, and not what this step waits for.
     let next_attempt = after
         .next_attempt_time
         .as_ref()
@@ -21,8 +22,7 @@ pub fn requeue(step: &Step, after: &JobStatus, now: Timestamp) -> Option<Duratio
     match step {
         Step::Rest { until } => until.map(at),
         Step::Wait(wait) => wait.until.map(at).or(next_attempt),
-        // A time that has passed is the last refusal's, and not what this stall waits for.
-        Step::Stall(_) => next_attempt.filter(|wait| !wait.is_zero()),
+        Step::Stall(_) => next_attempt,
         Step::Suspend | Step::Fail(_) | Step::Conclude(_) | Step::Release { .. } | Step::Expire => None,
         Step::Submit(_) => {
             let outcome = after.submission.as_ref().map(|s| s.outcome);
