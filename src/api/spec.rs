@@ -216,8 +216,16 @@ fn at_path<T: DeserializeOwned>(spec: &Value) -> Result<T, Violation> {
             Some((found, _)) => format!("{found}expected an object"),
             None => message,
         };
-        violation(&path, message)
+        violation(&path, without_text(message))
     })
+}
+
+/// A text in the wrong place may be confidential, and is not repeated.
+fn without_text(message: String) -> String {
+    match (message.starts_with("invalid type: string "), message.rsplit_once(", expected ")) {
+        (true, Some((_, expected))) => format!("invalid type: string, expected {expected}"),
+        (true, None) | (false, _) => message,
+    }
 }
 
 fn violation(path: &str, message: String) -> Violation {

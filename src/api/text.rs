@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
+use regex::Regex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,54 +23,93 @@ impl Invalid {
     }
 }
 
-/// A text that must match a pattern and keep its length. Implemented by [`text!`].
+/// A text that must keep its length, match a pattern and hold its rules. Implemented by [`text!`].
 pub trait Text: Sized + TryFrom<String, Error = Invalid> {
-    /// The pattern, anchored at both ends, in the syntax that Go's and Rust's regular expressions share.
+    /// The pattern, anchored at both ends, in the syntax that Go's and Rust's regular expressions share. Empty where the
+    /// rules say it all: the API server shows a broken pattern bare, and a broken rule with its message.
     const PATTERN: &'static str;
     /// The least number of characters.
     const MIN: usize;
     /// The greatest number of characters.
     const MAX: usize;
-    /// What the pattern means, for a person who broke it.
+    /// What the text is, for a person who broke the pattern.
     const EXPECTED: &'static str;
-    /// What the pattern cannot say.
+    /// What is told apart from the pattern, because it has a message of its own.
     const RULES: &'static [TextRule];
 }
 
-/// A rule of a [`Text`] type, once for the API server and once for the parser.
+/// A rule of a [`Text`] type, once for the API server (as CEL) and for the parser.
 pub struct TextRule {
-    /// The rule in CEL, about `self`.
-    pub cel: &'static str,
-    /// The same rule.
-    pub holds: fn(&str) -> bool,
-    /// What is wrong and what to do instead.
+    /// Which texts the rule is about, as a pattern; empty: all.
+    pub of: &'static str,
+    /// What such a text must match. `None`: no such text is accepted.
+    pub must_match: Option<&'static str>,
+    /// What is wrong and what to do instead; begins with `must`.
     pub message: &'static str,
 }
 
-pub(super) fn check_text<T: Text>(value: &str, pattern: &regex::Regex) -> Result<(), Invalid> {
-    let length = value.chars().count();
-    if length > T::MAX {
-        return Err(Invalid::new(format!(
-            "must be at most {} characters long, and has {length}",
-            T::MAX
-        )));
+impl TextRule {
+    /// The rule in CEL, about a variable.
+    fn cel(&self, variable: &str) -> String {
+        let matches = |pattern: &str| format!("{variable}.matches('{}')", cel_text(pattern));
+        match (self.of, self.must_match) {
+            ("", pattern) => matches(pattern.unwrap_or_default()),
+            (of, None) => format!("!{}", matches(of)),
+            (of, Some(pattern)) => format!("!{} || {}", matches(of), matches(pattern)),
+        }
     }
-    if length < T::MIN || !pattern.is_match(value) {
-        return Err(Invalid::new(format!("must be {}", T::EXPECTED)));
+}
+
+fn cel_text(text: &str) -> String {
+    text.replace('\\', r"\\").replace('\'', r"\'")
+}
+
+/// The patterns of a [`Text`] type, compiled.
+pub(super) struct Compiled {
+    pattern: Regex,
+    rules: Vec<(Regex, Option<Regex>, &'static str)>,
+}
+
+impl Compiled {
+    /// `None` where a pattern does not compile; the tests compile every one.
+    pub(super) fn new<T: Text>() -> Option<Self> {
+        let rule = |rule: &TextRule| {
+            let must_match = rule.must_match.map(Regex::new).transpose().ok()?;
+            Some((Regex::new(rule.of).ok()?, must_match, rule.message))
+        };
+        Some(Self {
+            pattern: Regex::new(T::PATTERN).ok()?,
+            rules: T::RULES.iter().map(rule).collect::<Option<_>>()?,
+        })
     }
-    match T::RULES.iter().find(|rule| !(rule.holds)(value)) {
-        Some(rule) => Err(Invalid::new(rule.message)),
-        None => Ok(()),
+
+    /// Checks a value against all that its type asks for.
+    pub(super) fn check<T: Text>(&self, value: &str) -> Result<(), Invalid> {
+        let length = value.chars().count();
+        if length > T::MAX {
+            return Err(Invalid::new(format!(
+                "must be at most {} characters long, and has {length}",
+                T::MAX
+            )));
+        }
+        if length < T::MIN || !self.pattern.is_match(value) {
+            return Err(Invalid::new(format!("must be {}", T::EXPECTED)));
+        }
+        let broken = self.rules.iter().find(|(of, must_match, _)| {
+            of.is_match(value) && !must_match.as_ref().is_some_and(|pattern| pattern.is_match(value))
+        });
+        broken.map_or(Ok(()), |(_, _, message)| Err(Invalid::new(*message)))
     }
 }
 
 pub(super) fn text_schema<T: Text>() -> Schema {
-    let mut schema = json_schema!({
-        "type": "string", "pattern": T::PATTERN, "minLength": T::MIN, "maxLength": T::MAX,
-    });
+    let mut schema = json_schema!({"type": "string", "minLength": T::MIN, "maxLength": T::MAX});
+    if !T::PATTERN.is_empty() {
+        schema.insert("pattern".to_owned(), json!(T::PATTERN));
+    }
     let rules: Vec<Value> = T::RULES
         .iter()
-        .map(|rule| json!({"rule": rule.cel, "message": rule.message}))
+        .map(|rule| json!({"rule": rule.cel("self"), "message": rule.message}))
         .collect();
     if !rules.is_empty() {
         schema.insert("x-kubernetes-validations".to_owned(), Value::Array(rules));
@@ -77,10 +117,10 @@ pub(super) fn text_schema<T: Text>() -> Schema {
     schema
 }
 
-/// Defines a text newtype: parser, serde and schema from one pattern.
+/// Defines a text newtype: parser, serde and schema from one definition.
 macro_rules! text {
     ($(#[$meta:meta])* $name:ident {
-        pattern: $pattern:expr, length: $min:literal ..= $max:literal, expected: $expected:literal
+        $(pattern: $pattern:expr,)? length: $min:literal ..= $max:literal, expected: $expected:expr
         $(, rules: $rules:expr)? $(,)?
     }) => {
         $(#[$meta])*
@@ -89,11 +129,11 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $crate::api::text::Text for $name {
-            const PATTERN: &'static str = $pattern;
+            const PATTERN: &'static str = concat!($($pattern)?);
             const MIN: usize = $min;
             const MAX: usize = $max;
             const EXPECTED: &'static str = $expected;
-            const RULES: &'static [$crate::api::text::TextRule] = &[$($rules)?];
+            const RULES: &'static [$crate::api::text::TextRule] = $crate::api::text::rules![$($rules)?];
         }
 
         impl $name {
@@ -107,11 +147,10 @@ macro_rules! text {
             type Error = $crate::api::text::Invalid;
 
             fn try_from(value: String) -> Result<Self, Self::Error> {
-                // A pattern that does not compile would refuse everything: the tests compile every one.
-                static REGEX: std::sync::LazyLock<Option<regex::Regex>> =
-                    std::sync::LazyLock::new(|| regex::Regex::new($pattern).ok());
-                let regex = REGEX.as_ref().ok_or_else(|| Self::Error::new("has a pattern that cannot be read"))?;
-                $crate::api::text::check_text::<Self>(&value, regex)?;
+                static COMPILED: std::sync::LazyLock<Option<$crate::api::text::Compiled>> =
+                    std::sync::LazyLock::new($crate::api::text::Compiled::new::<$name>);
+                let compiled = COMPILED.as_ref().ok_or_else(|| Self::Error::new("has a pattern that cannot be read"))?;
+                compiled.check::<Self>(&value)?;
                 Ok(Self(value))
             }
         }
@@ -150,6 +189,16 @@ macro_rules! text {
     };
 }
 pub(super) use text;
+
+macro_rules! rules {
+    () => {
+        &[]
+    };
+    ($rules:expr) => {
+        &$rules
+    };
+}
+pub(super) use rules;
 
 /// Defines an enum that is written as the AWS values.
 macro_rules! closed_enum {
@@ -340,13 +389,13 @@ impl<K: Text, V: JsonSchema, const MIN: usize, const MAX: usize> JsonSchema for 
     }
     /// A structural schema has no place for rules about keys, so they are CEL.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let (min, max, pattern) = (K::MIN, K::MAX, K::PATTERN.replace('\\', r"\\").replace('\'', r"\'"));
+        let (min, max, pattern) = (K::MIN, K::MAX, cel_text(K::PATTERN));
         let keys = json!({
             "rule": format!("self.all(k, k.size() >= {min} && k.size() <= {max} && k.matches('{pattern}'))"),
             "message": format!("each key must be {}", K::EXPECTED),
         });
         let of_keys = K::RULES.iter().map(|rule| {
-            json!({"rule": format!("self.all(k, {})", rule.cel.replace("self", "k")),
+            json!({"rule": format!("self.all(k, {})", rule.cel("k")),
                    "message": format!("each key {}", rule.message)})
         });
         let rules: Vec<Value> = std::iter::once(keys).chain(of_keys).collect();

@@ -111,25 +111,84 @@ text! {
     }
 }
 
-const NO_AWS_MANAGED_KEY: TextRule = TextRule {
-    cel: "!self.startsWith('alias/aws/') && !self.contains(':alias/aws/')",
-    holds: |key| !key.starts_with("alias/aws/") && !key.contains(":alias/aws/"),
-    message: "must not be an AWS managed key (alias/aws/…): they cannot be shared with Amazon Transcribe; \
-              use a customer managed key",
-};
+/// An ARN, from its start to the fifth colon.
+macro_rules! arn_head {
+    () => {
+        "^arn:[!-9;-~]*:[!-9;-~]*:[!-9;-~]*:[!-9;-~]*:"
+    };
+}
+
+/// The rules of a key reference, from the KMS developer guide ("Key identifiers") and AWS's list of partitions. At most one of
+/// them speaks of a text that is no ARN; of an ARN each speaks of one part.
+const KEY_RULES: [TextRule; 11] = [
+    TextRule {
+        of: "",
+        must_match: Some("^[!-~]+$"),
+        message: "must not contain white space, control characters or anything else than printable ASCII; such a \
+                  character may be invisible: type the key anew",
+    },
+    TextRule {
+        of: "^(?:arn:[!-~]*:)?alias/aws/[!-~]*$",
+        must_match: None,
+        message: "must not be an AWS managed key (alias/aws/…): they cannot be shared with Amazon Transcribe; \
+                  use a customer managed key",
+    },
+    TextRule {
+        of: "^[!-~]+$",
+        must_match: Some(concat!("^(?:arn:[!-~]*|alias/[!-~]*|", key_id!(), ")$")),
+        message: "must be a KMS key: a key id (1234abcd-12ab-34cd-56ef-1234567890ab, or mrk- and 32 hex digits; lower case), \
+                  an alias with its prefix (alias/name), a key ARN (arn:aws:kms:region:account:key/id) or an alias ARN \
+                  (arn:aws:kms:region:account:alias/name)",
+    },
+    TextRule {
+        of: "^alias/[!-~]*$",
+        must_match: Some(concat!("^", alias!(), "$")),
+        message: "must have 1 to 250 letters, digits, slashes, underscores and hyphens after alias/, and nothing else",
+    },
+    TextRule {
+        of: "^arn:[!-~]*$",
+        must_match: Some(concat!(arn_head!(), "[!-~]*$")),
+        message: "must have all six parts of an ARN: arn:partition:kms:region:account:key/id, or …:alias/name",
+    },
+    TextRule {
+        of: concat!(arn_head!(), "[!-~]*$"),
+        must_match: Some(concat!("^arn:", partition!(), ":")),
+        message: "must name an AWS partition after arn: (aws, aws-cn, aws-us-gov, aws-eusc, aws-iso or aws-iso-…)",
+    },
+    TextRule {
+        of: concat!(arn_head!(), "[!-~]*$"),
+        must_match: Some("^arn:[!-9;-~]*:kms:"),
+        message: "must be an ARN of KMS: its third part is kms",
+    },
+    TextRule {
+        of: concat!(arn_head!(), "[!-~]*$"),
+        must_match: Some("^arn:[!-9;-~]*:[!-9;-~]*:[a-z]{2,8}(?:-[a-z]{1,16}){1,3}-[0-9]{1,2}:"),
+        message: "must name a Region as the fourth part of the ARN, such as eu-west-1",
+    },
+    TextRule {
+        of: concat!(arn_head!(), "[!-~]*$"),
+        must_match: Some("^arn:[!-9;-~]*:[!-9;-~]*:[!-9;-~]*:[0-9]{12}:"),
+        message: "must name an account of 12 digits as the fifth part of the ARN",
+    },
+    TextRule {
+        of: concat!(arn_head!(), "[!-~]*$"),
+        must_match: Some(concat!(arn_head!(), "(?:alias/[!-~]*|key/", key_id!(), ")$")),
+        message: "must end in key/ and a key id (1234abcd-12ab-34cd-56ef-1234567890ab, or mrk- and 32 hex digits; lower case), \
+                  or in alias/ and a name",
+    },
+    TextRule {
+        of: concat!(arn_head!(), "alias/[!-~]*$"),
+        must_match: Some(concat!(arn_head!(), alias!(), "$")),
+        message: "must have 1 to 250 letters, digits, slashes, underscores and hyphens after alias/, and nothing else",
+    },
+];
 
 text! {
     /// A KMS key: key id, alias name, key ARN or alias ARN. A bare id or alias means the account and Region of the class.
     KmsKeyRef {
-        pattern: concat!(
-            "^(?:", key_id!(), "|", alias!(),
-            "|arn:", partition!(), ":kms:[a-z0-9-]{1,32}:[0-9]{12}:(?:key/", key_id!(), "|", alias!(), "))$"
-        ),
-        length: 7..=2048,
-        expected: "a KMS key: a key id (1234abcd-12ab-34cd-56ef-1234567890ab, or mrk- and 32 hex digits), an alias \
-                   (alias/name), a key ARN (arn:aws:kms:region:account:key/id) or an alias ARN \
-                   (arn:aws:kms:region:account:alias/name)",
-        rules: NO_AWS_MANAGED_KEY,
+        length: 1..=2048,
+        expected: "a KMS key: a key id, an alias (alias/name), a key ARN or an alias ARN",
+        rules: KEY_RULES,
     }
 }
 
@@ -188,11 +247,19 @@ macro_rules! printable {
     };
 }
 
-const NO_AWS_CONTEXT_KEY: TextRule = TextRule {
-    cel: "!self.startsWith('aws:')",
-    holds: |key| !key.starts_with("aws:"),
+/// In any case of letters, since IAM compares the keys of a context without regard to it.
+const NO_AWS_CONTEXT_KEY: [TextRule; 1] = [TextRule {
+    of: "^[aA][wW][sS]:",
+    must_match: None,
     message: "must not begin with aws: (AWS services add such keys themselves)",
-};
+}];
+
+const PRINTABLE: [TextRule; 1] = [TextRule {
+    of: "",
+    must_match: Some(printable!()),
+    message: "must be printable ASCII and not blank: an encryption context is recorded in plain text by CloudTrail and matched \
+              by policies, so write other characters in an ASCII form",
+}];
 
 text! {
     /// A key of an encryption context.
@@ -207,17 +274,17 @@ text! {
 text! {
     /// A value of an encryption context. Not secret: CloudTrail shows it in plain text.
     ContextValue {
-        pattern: printable!(),
         length: 1..=2000,
         expected: "printable ASCII, not blank, in at most 2000 characters",
+        rules: PRINTABLE,
     }
 }
 
-const NO_RESERVED_TAG: TextRule = TextRule {
-    cel: "!self.startsWith('aws:') && !self.startsWith('transcribe-operator.io/')",
-    holds: |key| !key.starts_with("aws:") && !key.starts_with(super::TAG_PREFIX),
+const NO_RESERVED_TAG: [TextRule; 1] = [TextRule {
+    of: "^(?:[aA][wW][sS]:|transcribe-operator\\.io/)",
+    must_match: None,
     message: "must not begin with aws: or transcribe-operator.io/ (both are reserved)",
-};
+}];
 
 text! {
     /// The key of a tag.
@@ -447,8 +514,8 @@ mod tests {
         rejects::<PiiEntityType>(&["ssn", "", "_A"]);
         accepts::<ClassName>(&["finance", "a.b-c"]);
         rejects::<ClassName>(&["Finance", "a..b", "-a"]);
-        accepts::<ContextKey>(&["department", " _-/\\: ", "AWS:x"]);
-        rejects::<ContextKey>(&["", "   ", "aws:x", "ü", "a\tb", &"k".repeat(2001)]);
+        accepts::<ContextKey>(&["department", " _-/\\: ", "aws"]);
+        rejects::<ContextKey>(&["", "   ", "aws:x", "Aws:x", "ü", "a\tb", &"k".repeat(2001)]);
         accepts::<TagKey>(&["cost-center", "größe"]);
         rejects::<TagKey>(&["", "aws:x", "transcribe-operator.io/uid", "a\n"]);
         accepts::<TagValue>(&["", "42"]);
@@ -476,25 +543,60 @@ mod tests {
 
     #[test]
     fn judges_each_rule_alike_in_cel_and_in_rust() {
-        fn agree<T: Text + JsonSchema + 'static>() {
+        fn agree<T: Text + FromStr + JsonSchema + 'static>(pattern: &str) {
             let schema = T::json_schema(&mut SchemaGenerator::default()).to_value();
+            let pattern = regex::Regex::new(pattern).unwrap();
             for value in [
                 "alias/aws/s3",
                 "a:alias/aws/s3",
                 "alias/x",
+                "alias/",
                 "aws:x",
+                "AWS:x",
                 "xaws:",
                 "transcribe-operator.io/uid",
-                "",
+                "arn:",
+                "arn:aws:kms:eu-west-1:111122223333:alias/aws/s3",
+                "arn:aws:kms:eu-west-1:111122223333:alias/x",
+                "arn:aws:kms:eu-west-1:111122223333:alias/x y",
+                "arn:gcp:s3:eu:1:bucket",
+                ID,
+                MRK,
+                "\u{200b}alias/x",
+                "alias/x\n",
+                " ",
             ] {
-                let rust = T::RULES.iter().all(|rule| (rule.holds)(value));
                 let cel = Validator::new().validate(&schema, &json!(value), None).is_ok();
-                assert_eq!(rust, cel, "{value}");
+                assert_eq!(value.parse::<T>().is_ok(), cel && pattern.is_match(value), "{value}");
             }
         }
-        agree::<KmsKeyRef>();
-        agree::<ContextKey>();
-        agree::<TagKey>();
+        agree::<KmsKeyRef>("");
+        agree::<ContextKey>(printable!());
+        agree::<ContextValue>("");
+        agree::<TagKey>(r"^[^\x00-\x1f\x7f]+$");
+    }
+
+    #[test]
+    fn says_which_part_of_a_key_is_wrong() {
+        let tail = format!("key/{ID}");
+        for (key, part) in [
+            ("alias/a b".to_owned(), "white space"),
+            ("\u{200b}alias/x".to_owned(), "invisible"),
+            ("alias/aws/s3".to_owned(), "customer managed"),
+            ("ExampleAlias".to_owned(), "alias/name"),
+            (ID.to_uppercase(), "lower case"),
+            ("alias/a.b".to_owned(), "after alias/"),
+            (format!("arn:aws:kms:eu-west-1:{tail}"), "six parts"),
+            (format!("arn:gcp:kms:eu-west-1:111122223333:{tail}"), "partition"),
+            (format!("arn:aws:s3:eu-west-1:111122223333:{tail}"), "third part"),
+            (format!("arn:aws:kms:EU-west-1:111122223333:{tail}"), "Region"),
+            (format!("arn:aws:kms:eu-west-1:11112222333:{tail}"), "12 digits"),
+            (format!("arn:aws:kms:eu-west-1:111122223333:{ID}"), "must end in key/"),
+            ("arn:aws:kms:eu-west-1:111122223333:alias/".to_owned(), "after alias/"),
+        ] {
+            let error = key.parse::<KmsKeyRef>().unwrap_err().to_string();
+            assert!(error.contains(part), "{key}: {error}");
+        }
     }
 
     #[test]
