@@ -29,11 +29,7 @@ pub struct InstallClass {
 impl Classes for InstallClass {
     fn class_of<'a>(&'a self, _job: &'a Subject) -> BoxFuture<'a, Result<Class, Refusal>> {
         let mut class = self.class.clone();
-        class.reference.account_id = self
-            .identity
-            .borrow()
-            .as_ref()
-            .map(|identity| identity.account.clone());
+        class.reference.account_id = self.identity.borrow().as_ref().map(|identity| identity.account.clone());
         async move { Ok(class) }.boxed()
     }
 }

@@ -144,7 +144,9 @@ fn pair(text: &str) -> Result<(ContextKey, ContextValue), String> {
 
 fn account(text: &str) -> Result<String, &'static str> {
     let is_one = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_one.then(|| text.to_owned()).ok_or("must be an account id of 12 digits")
+    is_one
+        .then(|| text.to_owned())
+        .ok_or("must be an account id of 12 digits")
 }
 
 /// An endpoint within AWS, such as that of a VPC: its bounds are AWS's.

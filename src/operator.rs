@@ -108,7 +108,8 @@ pub async fn run_with(
         classes: classes(&engine),
     };
     if let Some(folder) = args.webhook_cert_dir.clone() {
-        let listener = std::net::TcpListener::bind(&RunArgs::addresses(args.webhook_listen)[..]).context("--webhook-listen")?;
+        let listener =
+            std::net::TcpListener::bind(&RunArgs::addresses(args.webhook_listen)[..]).context("--webhook-listen")?;
         let webhook = Webhook {
             binders: Arc::new([binder.clone()]),
             engine: engine.clone(),

@@ -38,7 +38,11 @@ pub fn personal_data(text: &str) -> Option<&'static str> {
     if EMAIL.as_ref()?.is_match(text) {
         return Some("an e-mail address");
     }
-    if DIGITS.as_ref()?.find_iter(text).any(|digits| is_payment_card(digits.as_str())) {
+    if DIGITS
+        .as_ref()?
+        .find_iter(text)
+        .any(|digits| is_payment_card(digits.as_str()))
+    {
         return Some("a payment card number");
     }
     let issued = |ssn: regex::Captures<'_>| {
@@ -56,11 +60,7 @@ fn is_payment_card(text: &str) -> bool {
     let scheme = match digits.len() {
         14 => matches!(head(2), 36 | 38) || matches!(head(3), 300..=305),
         15 => matches!(head(2), 34 | 37),
-        16 => {
-            head(1) == 4
-                || matches!(head(2), 51..=55 | 65)
-                || matches!(head(4), 2221..=2720 | 3528..=3589 | 6011)
-        }
+        16 => head(1) == 4 || matches!(head(2), 51..=55 | 65) || matches!(head(4), 2221..=2720 | 3528..=3589 | 6011),
         13 | 19 => head(1) == 4,
         _ => false,
     };
@@ -98,7 +98,10 @@ mod tests {
         ] {
             let found = personal_data(text);
             assert_eq!(found.is_some(), what.is_some(), "{text}: {found:?}");
-            assert!(what.is_none_or(|what| found.is_some_and(|found| found.contains(what))), "{text}: {found:?}");
+            assert!(
+                what.is_none_or(|what| found.is_some_and(|found| found.contains(what))),
+                "{text}: {found:?}"
+            );
         }
     }
 

@@ -53,7 +53,9 @@ impl Webhook {
     /// Serves `/validate` on a listener until the process ends.
     pub async fn serve(self, listener: TcpListener, certificates: &Path) -> anyhow::Result<()> {
         listener.set_nonblocking(true)?;
-        let tls = certificate::from_folder(certificates).await.context("--webhook-cert-dir")?;
+        let tls = certificate::from_folder(certificates)
+            .await
+            .context("--webhook-cert-dir")?;
         let mut server = axum_server::from_tcp_rustls(listener, tls)?;
         server
             .http_builder()
@@ -111,10 +113,16 @@ async fn validate(State(webhook): State<Webhook>, body: Bytes) -> Response {
     let review = serde_json::from_slice::<AdmissionReview<DynamicObject>>(&body).ok();
     let request: Option<AdmissionRequest<DynamicObject>> = review.and_then(|review| review.try_into().ok());
     let Some(request) = request else {
-        return (StatusCode::BAD_REQUEST, "the body is no AdmissionReview with a request\n").into_response();
+        return (
+            StatusCode::BAD_REQUEST,
+            "the body is no AdmissionReview with a request\n",
+        )
+            .into_response();
     };
     let verdict = webhook.judge(&request).await;
-    webhook.metrics.review(if verdict.denial.is_some() { "denied" } else { "allowed" });
+    webhook
+        .metrics
+        .review(if verdict.denial.is_some() { "denied" } else { "allowed" });
     info!(
         namespace = request.namespace,
         name = request.name,

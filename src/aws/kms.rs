@@ -49,7 +49,13 @@ impl Connection {
 
     /// An endpoint that knows no dry run just answers: that is a yes too.
     fn tried(&self, operation: &'static str, reply: Result<(), Fault>) -> Access {
-        let reply = reply.or_else(|fault| if fault.code == WOULD_SUCCEED { Ok(()) } else { Err(fault) });
+        let reply = reply.or_else(|fault| {
+            if fault.code == WOULD_SUCCEED {
+                Ok(())
+            } else {
+                Err(fault)
+            }
+        });
         self.count(operation, &reply);
         match reply {
             Ok(()) => Access::Allowed,
@@ -83,7 +89,10 @@ fn facts(reply: DescribeKeyOutput) -> Result<KeyFacts, Fault> {
     let metadata = reply.key_metadata.ok_or_else(unreadable)?;
     Ok(KeyFacts {
         arn: metadata.arn.ok_or_else(unreadable)?,
-        key_manager: metadata.key_manager.map(|it| it.as_str().to_owned()).unwrap_or_default(),
+        key_manager: metadata
+            .key_manager
+            .map(|it| it.as_str().to_owned())
+            .unwrap_or_default(),
         key_spec: metadata.key_spec.map(|it| it.as_str().to_owned()).unwrap_or_default(),
         key_usage: metadata.key_usage.map(|it| it.as_str().to_owned()).unwrap_or_default(),
         key_state: metadata.key_state.map(|it| it.as_str().to_owned()).unwrap_or_default(),

@@ -63,17 +63,9 @@ pub struct Keys {
 impl Default for Keys {
     fn default() -> Self {
         Self {
-            described: Cache::builder()
-                .max_capacity(REMEMBERED)
-                .expire_after(GoodFor)
-                .build(),
-            access: Cache::builder()
-                .max_capacity(REMEMBERED)
-                .expire_after(GoodFor)
-                .build(),
-            rate: RateLimiter::direct(Quota::per_second(
-                NonZeroU32::new(QUESTIONS).unwrap_or(NonZeroU32::MIN),
-            )),
+            described: Cache::builder().max_capacity(REMEMBERED).expire_after(GoodFor).build(),
+            access: Cache::builder().max_capacity(REMEMBERED).expire_after(GoodFor).build(),
+            rate: RateLimiter::direct(Quota::per_second(NonZeroU32::new(QUESTIONS).unwrap_or(NonZeroU32::MIN))),
         }
     }
 }
@@ -121,7 +113,11 @@ impl Engine {
             }
         };
         let entry = self.keys.described.entry_by_ref(reference);
-        entry.or_insert_with_if(ask, |answer| answer.older_than(since)).await.into_value().said
+        entry
+            .or_insert_with_if(ask, |answer| answer.older_than(since))
+            .await
+            .into_value()
+            .said
     }
 
     async fn access(&self, arn: String, context: &BTreeMap<String, String>, since: Option<Instant>) -> Access {
@@ -144,7 +140,11 @@ impl Engine {
             }
         };
         let entry = self.keys.access.entry_by_ref(&key);
-        entry.or_insert_with_if(ask, |answer| answer.older_than(since)).await.into_value().said
+        entry
+            .or_insert_with_if(ask, |answer| answer.older_than(since))
+            .await
+            .into_value()
+            .said
     }
 }
 

@@ -197,7 +197,11 @@ impl Desired {
 
     /// What the tenant should know of a request that is accepted, each on one line.
     pub fn warnings(&self) -> Vec<String> {
-        let personal = self.pinned.context.iter().filter_map(|(key, value)| Some((key, personal_data(value)?)));
+        let personal = self
+            .pinned
+            .context
+            .iter()
+            .filter_map(|(key, value)| Some((key, personal_data(value)?)));
         let personal = personal.map(|(key, what)| {
             format!(
                 "{CONTEXT_FIELD}: the value of '{}' looks like {what}; CloudTrail records a context in plain text",
@@ -248,7 +252,11 @@ fn place(key: &KmsKeyRef, class: &Class) -> Result<(), Refusal> {
         let message = format!("the key's partition is {in_partition}, but {region} is in {partition}; correct the ARN");
         return refused(Reason::KeyRegionMismatch, message);
     }
-    let foreign = class.reference.account_id.as_ref().filter(|account| *account != in_account);
+    let foreign = class
+        .reference
+        .account_id
+        .as_ref()
+        .filter(|account| *account != in_account);
     if foreign.is_some() && !class.key_accounts.iter().any(|allowed| allowed == in_account) {
         let message = format!(
             "the key is in account {in_account}, whose keys class '{}' does not allow; use a key of the job's own account",
@@ -275,7 +283,10 @@ fn context(spec: &Spec, class: &Class, key: bool) -> Result<BTreeMap<String, Str
         return refused(message);
     }
     let added = texts(Some(&class.added_context));
-    if let Some(taken) = context.keys().find(|key| added.keys().any(|other| other.eq_ignore_ascii_case(key))) {
+    if let Some(taken) = context
+        .keys()
+        .find(|key| added.keys().any(|other| other.eq_ignore_ascii_case(key)))
+    {
         let message = format!(
             "class '{}' sets '{}' itself; remove it from the context",
             class.reference.name,
@@ -300,11 +311,13 @@ fn context(spec: &Spec, class: &Class, key: bool) -> Result<BTreeMap<String, Str
 fn leaks(context: &BTreeMap<String, String>) -> Option<String> {
     const ADVICE: &str = "an encryption context is not secret (CloudTrail records it in plain text), so remove it and replace \
                           the credential";
-    context.iter().find_map(|(key, value)| match (credential(key), credential(value)) {
-        (Some(what), _) => Some(format!("one of the keys looks like {what}; {ADVICE}")),
-        (None, Some(what)) => Some(format!("the value of '{}' looks like {what}; {ADVICE}", brief(key))),
-        (None, None) => None,
-    })
+    context
+        .iter()
+        .find_map(|(key, value)| match (credential(key), credential(value)) {
+            (Some(what), _) => Some(format!("one of the keys looks like {what}; {ADVICE}")),
+            (None, Some(what)) => Some(format!("the value of '{}' looks like {what}; {ADVICE}", brief(key))),
+            (None, None) => None,
+        })
 }
 
 /// A key of a context as it may stand in a message.

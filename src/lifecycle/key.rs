@@ -83,7 +83,8 @@ pub fn judge(reference: &KmsKeyRef, account: Option<&str>, region: &str, seen: &
 /// What makes a key unusable until somebody acts: what it is, or its state.
 fn unfit(facts: &KeyFacts) -> Option<(Reason, String)> {
     if facts.key_manager != "CUSTOMER" {
-        let message = "is an AWS managed key, which cannot be shared with Amazon Transcribe; use a customer managed key";
+        let message =
+            "is an AWS managed key, which cannot be shared with Amazon Transcribe; use a customer managed key";
         return Some((Reason::KeyNotCustomerManaged, message.to_owned()));
     }
     if let Some(message) = asymmetric(&facts.key_spec, &facts.key_usage) {
@@ -155,17 +156,19 @@ fn undescribed(
         FaultKind::Denied if fault.code.starts_with("AccessDenied") => {
             return not_permitted(reference, account, region, seen);
         }
-        FaultKind::Conflict
-        | FaultKind::Throttled
-        | FaultKind::Denied
-        | FaultKind::NotSent
-        | FaultKind::Ambiguous => false,
+        FaultKind::Conflict | FaultKind::Throttled | FaultKind::Denied | FaultKind::NotSent | FaultKind::Ambiguous => {
+            false
+        }
     };
     if absent {
-        let message = "there is no such key in the account and Region of the job; correct it, or name the key by its ARN";
+        let message =
+            "there is no such key in the account and Region of the job; correct it, or name the key by its ARN";
         return KeyVerdict::Refused(Refusal::field(Reason::KeyNotFound, KEY_FIELD, message));
     }
-    let message = format!("AWS KMS could not be asked about the key ({}); it is asked again", fault.code);
+    let message = format!(
+        "AWS KMS could not be asked about the key ({}); it is asked again",
+        fault.code
+    );
     unsettled(Reason::KmsUnreachable, message, true)
 }
 

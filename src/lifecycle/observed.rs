@@ -198,10 +198,9 @@ impl Observed {
     pub fn key_refusal(&self) -> Option<&Refusal> {
         match &self.key {
             KeyVerdict::Refused(refusal) => Some(refusal),
-            KeyVerdict::NotAsked
-            | KeyVerdict::NotNeeded
-            | KeyVerdict::Usable { .. }
-            | KeyVerdict::Unsettled { .. } => None,
+            KeyVerdict::NotAsked | KeyVerdict::NotNeeded | KeyVerdict::Usable { .. } | KeyVerdict::Unsettled { .. } => {
+                None
+            }
         }
     }
 }

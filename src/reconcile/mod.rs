@@ -13,7 +13,8 @@ use kube::{core::DeserializeGuard, runtime::controller::Action};
 
 use crate::api::{conditions::Reason, status::JobStatus};
 use crate::lifecycle::{
-    Desired, Job, KeyVerdict, Look, Observed, Outcome, Refusal, Step, Subject, look, plan, requeue, start_deadline, status,
+    Desired, Job, KeyVerdict, Look, Observed, Outcome, Refusal, Step, Subject, look, plan, requeue, start_deadline,
+    status,
 };
 
 use crate::runtime::clock::now;

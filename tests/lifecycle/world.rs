@@ -422,6 +422,21 @@ pub fn bad_key() -> KeyVerdict {
     ))
 }
 
+pub fn unsettled(reason: Reason, passes: bool) -> KeyVerdict {
+    KeyVerdict::Unsettled {
+        refusal: Refusal::field(reason, "spec.encryption.kmsKeyId", "not known"),
+        passes,
+    }
+}
+
+/// An object whose key was refused, and is to be judged again in so many minutes.
+pub fn refused_key(minutes: i64) -> Case {
+    let stalled = case().condition(STALLED, "True", Reason::KeyDisabled, 5);
+    stalled.job(|job| {
+        job.status.next_attempt_time = Some(Time(after(minutes * 60)));
+    })
+}
+
 /// A step in a few words; times count from now.
 pub fn tell(step: &Step) -> String {
     let number = |name: &str| JobName::parse(name).map_or(0, |name| name.attempt);

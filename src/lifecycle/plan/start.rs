@@ -156,9 +156,11 @@ fn settled(seen: &Observed, needed: bool, now: Timestamp) -> Result<Option<&str>
         KeyVerdict::Unsettled { refusal, passes: false } | KeyVerdict::Refused(refusal) => {
             Err(Step::Stall(refusal.clone()))
         }
-        KeyVerdict::NotAsked | KeyVerdict::NotNeeded if needed => {
-            Err(wait(Reason::KmsUnreachable, "the encryption key has not been judged yet", soon))
-        }
+        KeyVerdict::NotAsked | KeyVerdict::NotNeeded if needed => Err(wait(
+            Reason::KmsUnreachable,
+            "the encryption key has not been judged yet",
+            soon,
+        )),
         KeyVerdict::NotAsked | KeyVerdict::NotNeeded => Ok(None),
     }
 }

@@ -9,3 +9,4 @@ pub mod oracle;
 pub mod ports;
 pub mod process;
 pub mod stage;
+pub mod webhook;

@@ -42,7 +42,7 @@ mod render;
 mod rules;
 mod server;
 mod sts;
-mod tls;
+pub(crate) mod tls;
 mod transcribe;
 mod world;
 
