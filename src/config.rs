@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     api::status::ClassRef,
     aws,
+    check::CheckArgs,
     lifecycle::{Class, NameHead, Rules},
     runtime::telemetry::LogFormat,
 };
@@ -39,6 +40,10 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
+    /// Say of manifests whether they would be admitted, without a cluster and without AWS.
+    ///
+    /// Exits with 0 when all are allowed, 1 when one is denied, 2 when something cannot be read.
+    Check(CheckArgs),
     /// Print the reference of the API.
     #[command(hide = true)]
     Reference,
