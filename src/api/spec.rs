@@ -222,7 +222,10 @@ fn at_path<T: DeserializeOwned>(spec: &Value) -> Result<T, Violation> {
 
 /// A text in the wrong place may be confidential, and is not repeated.
 fn without_text(message: String) -> String {
-    match (message.starts_with("invalid type: string "), message.rsplit_once(", expected ")) {
+    match (
+        message.starts_with("invalid type: string "),
+        message.rsplit_once(", expected "),
+    ) {
         (true, Some((_, expected))) => format!("invalid type: string, expected {expected}"),
         (true, None) | (false, _) => message,
     }
