@@ -9,7 +9,10 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    api::status::ClassRef,
+    api::{
+        status::ClassRef,
+        types::{ContextKey, ContextValue, Invalid, KmsKeyRef},
+    },
     aws,
     lifecycle::{Class, NameHead, Rules},
     runtime::telemetry::LogFormat,
@@ -60,6 +63,28 @@ pub struct RunArgs {
     /// A data-access role that jobs may name. May be given more than once. Default: none.
     #[arg(long = "data-access-role", value_name = "ARN")]
     pub data_access_roles: Vec<String>,
+    /// The KMS key of jobs that name none. Default: none, so that Amazon S3 encrypts their output with its own keys.
+    #[arg(long, env = "DEFAULT_KMS_KEY", value_name = "KEY")]
+    pub default_kms_key: Option<KmsKeyRef>,
+    /// A pair that is added to the encryption context of every job with a key. May be given more than once.
+    #[arg(long = "added-context", value_name = "KEY=VALUE", value_parser = pair)]
+    pub added_context: Vec<(ContextKey, ContextValue)>,
+    /// An account, other than the operator's own, whose KMS keys jobs may name by their ARN. May be given more than once.
+    /// Default: none.
+    #[arg(long = "key-account", value_name = "ACCOUNT", value_parser = account)]
+    pub key_accounts: Vec<String>,
+    /// After how many seconds a key that was refused is judged again.
+    #[arg(long, default_value_t = 300, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub key_retry: u64,
+    /// Where the admission webhook is served, with TLS, at the path /validate. It is served if --webhook-cert-dir is given.
+    #[arg(long, default_value = "[::]:9443", value_name = "ADDRESS")]
+    pub webhook_listen: SocketAddr,
+    /// The folder of the webhook's certificate: tls.crt (the chain) and tls.key, both PEM. Changes are picked up.
+    #[arg(long, env = "WEBHOOK_CERT_DIR", value_name = "DIR")]
+    pub webhook_cert_dir: Option<PathBuf>,
+    /// Another endpoint for AWS KMS.
+    #[arg(long, env = "AWS_ENDPOINT_URL_KMS", value_name = "URL")]
+    pub kms_endpoint: Option<String>,
     /// Another endpoint for Amazon Transcribe.
     #[arg(long, env = "AWS_ENDPOINT_URL_TRANSCRIBE", value_name = "URL")]
     pub transcribe_endpoint: Option<String>,
@@ -108,6 +133,22 @@ pub struct RunArgs {
     pub log: String,
 }
 
+fn pair(text: &str) -> Result<(ContextKey, ContextValue), String> {
+    let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+    let of = |what: &str, error: Invalid| format!("the {what} {error}");
+    Ok((
+        key.parse().map_err(|error| of("key", error))?,
+        value.parse().map_err(|error| of("value", error))?,
+    ))
+}
+
+fn account(text: &str) -> Result<String, &'static str> {
+    let is_one = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_one
+        .then(|| text.to_owned())
+        .ok_or("must be an account id of 12 digits")
+}
+
 /// An endpoint within AWS, such as that of a VPC: its bounds are AWS's.
 fn is_aws(url: &str) -> bool {
     let host = url.split('/').nth(2).unwrap_or_default();
@@ -129,6 +170,9 @@ pub enum ConfigError {
     /// An interval that is none.
     #[error("--follow-interval and --orphan-interval must be positive numbers of seconds")]
     BadInterval,
+    /// A default key that no job can use.
+    #[error("--default-kms-key is in {0}, but the jobs run in {1}; use a key of {1}")]
+    DefaultKeyRegion(String, String),
     /// Not a cluster id.
     #[error("--cluster-id: {0}")]
     ClusterId(#[from] crate::lifecycle::name::BadClusterId),
@@ -137,7 +181,7 @@ pub enum ConfigError {
 impl RunArgs {
     /// Refuses what is unsafe.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let insecure = [&self.transcribe_endpoint, &self.sts_endpoint]
+        let insecure = [&self.transcribe_endpoint, &self.kms_endpoint, &self.sts_endpoint]
             .into_iter()
             .flatten()
             .find(|url| !url.starts_with("https://"));
@@ -155,12 +199,15 @@ impl RunArgs {
         {
             return Err(ConfigError::BadInterval);
         }
+        let key_region = self.default_kms_key.as_ref().and_then(KmsKeyRef::region);
+        if let Some(region) = key_region.filter(|region| *region != self.region) {
+            return Err(ConfigError::DefaultKeyRegion(region.to_owned(), self.region.clone()));
+        }
         Ok(())
     }
 
-    /// Where the admin endpoints are served. A machine without IPv6 takes any of its IPv4 addresses for any at all.
-    pub fn metrics_addresses(&self) -> Vec<SocketAddr> {
-        let asked = self.metrics_listen;
+    /// Where to serve at an address. A machine without IPv6 takes any of its IPv4 addresses for any at all.
+    pub fn addresses(asked: SocketAddr) -> Vec<SocketAddr> {
         let any_ipv4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, asked.port()));
         let fallback = (asked.ip() == Ipv6Addr::UNSPECIFIED).then_some(any_ipv4);
         std::iter::once(asked).chain(fallback).collect()
@@ -173,6 +220,7 @@ impl RunArgs {
             signature_window: Duration::from_secs(self.signature_window),
             max_skew: Duration::from_secs(self.max_skew),
             deletion_max_wait: Duration::from_secs(self.deletion_max_wait),
+            key_retry: Duration::from_secs(self.key_retry),
         })
     }
 
@@ -187,6 +235,9 @@ impl RunArgs {
                 account_id: None,
             },
             output_bucket: self.output_bucket.clone(),
+            default_key: self.default_kms_key.clone(),
+            added_context: self.added_context.iter().cloned().collect(),
+            key_accounts: self.key_accounts.clone(),
             data_access_roles: self.data_access_roles.clone(),
         }
     }
@@ -196,6 +247,7 @@ impl RunArgs {
         aws::Settings {
             region: self.region.clone(),
             transcribe_endpoint: self.transcribe_endpoint.clone(),
+            kms_endpoint: self.kms_endpoint.clone(),
             sts_endpoint: self.sts_endpoint.clone(),
         }
     }
@@ -234,7 +286,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_without_tls_must_be_accepted_by_a_flag() {
-        for flag in ["--transcribe-endpoint", "--sts-endpoint"] {
+        for flag in ["--transcribe-endpoint", "--kms-endpoint", "--sts-endpoint"] {
             for url in ["http://localhost:4566", "localhost:4566", "ftp://localhost"] {
                 let refused = checked(&[flag, url]);
                 assert!(

@@ -12,8 +12,10 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tracing::info;
 
 use crate::{
+    admission::server::Webhook,
     api::Kind,
     aws::Connection,
+    class::{Binder, Classes, InstallClass},
     config::RunArgs,
     engine::{
         Engine,
@@ -23,7 +25,7 @@ use crate::{
     },
     lifecycle::Rules,
     reconcile::{
-        context::{Backoffs, Classes, Context, InstallClass},
+        context::{Backoffs, Context},
         controller::{self, Cache},
     },
     runtime::{
@@ -68,22 +70,28 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<()> {
     args.check()?;
-    let class = InstallClass(args.class());
-    run_with(args, clients, Box::new(class), stop).await
+    let class = args.class();
+    let install = |engine: &Engine| -> Arc<dyn Classes> {
+        Arc::new(InstallClass {
+            class,
+            identity: engine.identity.subscribe(),
+        })
+    };
+    run_with(args, clients, install, stop).await
 }
 
 /// Runs the operator with other classes than the install's.
 pub async fn run_with(
     args: RunArgs,
     clients: Clients,
-    classes: Box<dyn Classes>,
+    classes: impl FnOnce(&Engine) -> Arc<dyn Classes>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<()> {
     let rules = args.rules(&cluster_id(&args, &clients.request).await?)?;
     info!(cluster_id = rules.head.cluster_id(), region = args.region, "starting");
     let metrics = Metrics::new();
     let ready = Readiness::default();
-    let listener = TcpListener::bind(&args.metrics_addresses()[..])
+    let listener = TcpListener::bind(&RunArgs::addresses(args.metrics_listen)[..])
         .await
         .context("--metrics-listen")?;
     let engine = Engine::new(Connection::new(&args.aws(), metrics.clone()).await);
@@ -94,7 +102,25 @@ pub async fn run_with(
     tasks.spawn(identity::run(engine.clone(), rules.max_skew));
     tasks.spawn(follower(&args, &engine, kind, &cache, wake, &rules, &metrics).run());
     tasks.spawn(sweeper(&args, &engine, kind, &clients, &rules, &metrics).run());
-    let context = context(&args, kind, &clients, engine.clone(), rules, classes, metrics.clone());
+    let binder = Binder {
+        kind,
+        head: rules.head.clone(),
+        classes: classes(&engine),
+    };
+    if let Some(folder) = args.webhook_cert_dir.clone() {
+        let listener =
+            std::net::TcpListener::bind(&RunArgs::addresses(args.webhook_listen)[..]).context("--webhook-listen")?;
+        let webhook = Webhook {
+            binders: Arc::new([binder.clone()]),
+            engine: engine.clone(),
+            metrics: metrics.clone(),
+        };
+        tasks.spawn(async move {
+            let ended = webhook.serve(listener, &folder).await;
+            tracing::error!(?ended, "the webhook ended");
+        });
+    }
+    let context = context(&args, &clients, engine.clone(), rules, binder, metrics.clone());
     let controller = controller::run(
         Arc::new(context),
         clients.watch,
@@ -157,11 +183,10 @@ fn sweeper(
 
 fn context(
     args: &RunArgs,
-    kind: Kind,
     clients: &Clients,
     engine: Engine,
     rules: Rules,
-    classes: Box<dyn Classes>,
+    binder: Binder,
     metrics: Metrics,
 ) -> Context {
     let reporter = Reporter {
@@ -169,11 +194,11 @@ fn context(
         instance: args.pod_name.clone(),
     };
     Context {
-        kind,
+        kind: binder.kind,
         client: clients.request.clone(),
         engine,
         rules,
-        classes,
+        binder,
         recorder: Recorder::new(clients.request.clone(), reporter),
         metrics,
         pass_timeout: Duration::from_secs(args.pass_timeout),

@@ -97,10 +97,30 @@ reasons! {
     InvalidSpec => "Correct the field that the message names.",
     /// A job needs an output bucket, and neither the spec nor the install names one.
     OutputRequired => "Set `spec.outputBucketName`.",
-    /// The encryption key is given in a form that cannot be resolved to a key ARN here.
-    KeyNotResolvable => "Set `spec.encryption.kmsKeyId` to the ARN of a key (`arn:aws:kms:…:key/…`).",
+    /// What the key reference means cannot be found out: the operator may not describe the alias, or AWS KMS answered about another key.
+    KeyNotResolvable => "Allow the operator `kms:DescribeKey`, or set `spec.encryption.kmsKeyId` to the ARN of a key (`arn:aws:kms:…:key/…`); it is tried again slowly.",
     /// The key is in another Region or partition than the job.
     KeyRegionMismatch => "Use a key of the job's Region.",
+    /// The key is in an account whose keys the class does not allow.
+    KeyAccountMismatch => "Use a key of the job's account, or ask for the account to be allowed (`--key-account`).",
+    /// AWS KMS has no such key.
+    KeyNotFound => "Correct `spec.encryption.kmsKeyId`; it is also looked for again slowly.",
+    /// The key is an AWS managed key; those cannot be shared with Amazon Transcribe.
+    KeyNotCustomerManaged => "Use a customer managed key.",
+    /// The key is not a symmetric encryption key.
+    KeyNotSymmetric => "Use a key with KeySpec SYMMETRIC_DEFAULT and KeyUsage ENCRYPT_DECRYPT.",
+    /// The key is disabled.
+    KeyDisabled => "Enable the key, or use another one; it is tried again slowly.",
+    /// The key is scheduled for deletion.
+    KeyPendingDeletion => "Cancel the deletion and enable the key, or use another one; it is tried again slowly.",
+    /// The key has no key material yet.
+    KeyPendingImport => "Import the key material, or use another key; it is tried again slowly.",
+    /// The key is being created, or its custom key store is disconnected.
+    KeyUnavailable => "Wait, or connect the custom key store; it is tried again.",
+    /// AWS KMS could not be asked about the key: slow, throttled, or not to be reached.
+    KmsUnreachable => "Nothing; it is asked again until it answers. Nothing is submitted meanwhile.",
+    /// The key is settled, but something about its use could not be proven; the message says what.
+    KeyUseUnproven => "Nothing, if the job completes; otherwise allow what the message names in the key's policy.",
     /// No class admits this object.
     NoClass => "Set `spec.transcriptionClassName` to a class that the message names.",
     /// Amazon Transcribe refused the request.

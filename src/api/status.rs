@@ -79,7 +79,7 @@ pub struct JobStatus {
 }
 
 /// The class that a job was bound to.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassRef {
     /// The name of the class.

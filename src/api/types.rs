@@ -239,6 +239,45 @@ impl KmsKeyRef {
             _ => KeyForm::KeyId(self.as_str()),
         }
     }
+
+    /// The Region, where the reference names one.
+    pub fn region(&self) -> Option<&str> {
+        match self.form() {
+            KeyForm::KeyArn { region, .. } | KeyForm::AliasArn { region, .. } => Some(region),
+            KeyForm::KeyId(_) | KeyForm::AliasName(_) => None,
+        }
+    }
+
+    /// The reference written out as an ARN: a bare id or alias is in this account and Region. `None` where that needs an
+    /// account that is not known.
+    pub fn arn(&self, account: Option<&str>, region: &str) -> Option<String> {
+        let of = |resource: String| {
+            let partition = partition(region);
+            Some(format!("arn:{partition}:kms:{region}:{}:{resource}", account?))
+        };
+        match self.form() {
+            KeyForm::KeyArn { .. } | KeyForm::AliasArn { .. } => Some(self.to_string()),
+            KeyForm::KeyId(id) => of(format!("key/{id}")),
+            KeyForm::AliasName(alias) => of(alias.to_owned()),
+        }
+    }
+}
+
+/// The partition of a Region, by how AWS names Regions (botocore's `partitions.json`).
+///
+/// Written here because the SDK keeps its table of partitions to itself.
+pub fn partition(region: &str) -> &'static str {
+    const BY_PREFIX: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+        ("eusc-", "aws-eusc"),
+    ];
+    let known = BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix));
+    known.map_or("aws", |(_, partition)| partition)
 }
 
 macro_rules! printable {

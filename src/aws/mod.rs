@@ -4,6 +4,7 @@
 //! headers and bodies.
 
 mod classify;
+mod kms;
 mod signing;
 pub mod transcribe;
 mod uri;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub region: String,
     /// Another endpoint for Amazon Transcribe (an emulator, or a VPC endpoint).
     pub transcribe_endpoint: Option<String>,
+    /// Another endpoint for AWS KMS.
+    pub kms_endpoint: Option<String>,
     /// Another endpoint for AWS STS.
     pub sts_endpoint: Option<String>,
 }
@@ -32,6 +35,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Connection {
     transcribe: aws_sdk_transcribe::Client,
+    kms: aws_sdk_kms::Client,
     sts: aws_sdk_sts::Client,
     region: String,
     skew: Arc<signing::SkewProbe>,
@@ -68,12 +72,17 @@ impl Connection {
             .disable_clock_skew_correction(true)
             .interceptor(signing::SharedProbe(skew.clone()));
         transcribe.set_endpoint_url(settings.transcribe_endpoint.clone());
+        let mut kms = aws_sdk_kms::config::Builder::from(shared)
+            .disable_clock_skew_correction(true)
+            .interceptor(signing::SharedProbe(skew.clone()));
+        kms.set_endpoint_url(settings.kms_endpoint.clone());
         let mut sts = aws_sdk_sts::config::Builder::from(shared)
             .disable_clock_skew_correction(true)
             .interceptor(signing::SharedProbe(skew.clone()));
         sts.set_endpoint_url(settings.sts_endpoint.clone());
         Self {
             transcribe: aws_sdk_transcribe::Client::from_conf(transcribe.build()),
+            kms: aws_sdk_kms::Client::from_conf(kms.build()),
             sts: aws_sdk_sts::Client::from_conf(sts.build()),
             region: settings.region.clone(),
             skew,

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod follow;
 pub mod identity;
+pub mod keys;
 pub mod orphans;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::{
 };
 
 use budget::Budget;
+use keys::Keys;
 
 /// One account and Region: its connection, its request rates, and what its last sweep saw.
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ pub struct Engine {
     pub connection: Connection,
     /// The request rates.
     pub budget: Arc<Budget>,
+    /// What AWS KMS said of keys.
+    pub keys: Arc<Keys>,
     /// What the last complete sweep saw.
     pub sweep: watch::Sender<Option<Arc<Sweep>>>,
     /// Whose credentials the connection has, once AWS said so.
@@ -35,6 +39,7 @@ impl Engine {
         Self {
             connection,
             budget: Arc::new(Budget::default()),
+            keys: Arc::new(Keys::default()),
             sweep: watch::Sender::new(None),
             identity: watch::Sender::new(None),
         }

@@ -185,6 +185,7 @@ mod tests {
             signature_window: Duration::from_mins(15),
             max_skew: Duration::from_secs(150),
             deletion_max_wait: Duration::from_mins(2),
+            key_retry: Duration::from_mins(5),
         }
     }
 

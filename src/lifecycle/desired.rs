@@ -4,16 +4,20 @@ use std::{collections::BTreeMap, fmt};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{fault::FaultKind, name::NameHead, subject::Subject};
+use super::{fault::FaultKind, key::KEY_FIELD, name::NameHead, subject::Subject};
 use crate::{
-    admission::rules::credential,
+    admission::rules::{credential, personal_data},
     api::{
         Kind, Spec, TAG_CLUSTER, TAG_NAME, TAG_NAMESPACE, TAG_UID, Violation,
         conditions::Reason,
         status::{ClassRef, PinnedRequest, RefusalStatus},
-        types::KmsKeyRef,
+        types::{ContextKey, ContextValue, KeyForm, KmsKeyRef, partition},
     },
 };
+
+const CONTEXT_FIELD: &str = "spec.encryption.context";
+/// How many pairs of encryption context AWS takes.
+const MOST_PAIRS: usize = 10;
 
 /// Why something cannot be done, told to the tenant who sees it in `kubectl`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,12 +114,18 @@ fn invalid(violations: &[Violation]) -> Refusal {
 }
 
 /// What the platform team allows and supplies. Until classes are objects, the install's flags make the only one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Class {
-    /// The class as status names it.
+    /// The class as status names it. Without an account, that is not verified yet.
     pub reference: ClassRef,
     /// The bucket for the output of jobs that name none.
     pub output_bucket: Option<String>,
+    /// The key of jobs that name none.
+    pub default_key: Option<KmsKeyRef>,
+    /// Pairs that are added to the encryption context of every job with a key. A tenant can neither override nor shadow one.
+    pub added_context: BTreeMap<ContextKey, ContextValue>,
+    /// Accounts other than the job's own whose keys a job may name. Empty: none.
+    pub key_accounts: Vec<String>,
     /// The data-access roles that a job may name. Empty: none.
     pub data_access_roles: Vec<String>,
 }
@@ -155,13 +165,12 @@ impl Desired {
             return Err(Refusal::field(Reason::OutputRequired, "spec.outputBucketName", message));
         };
         let encryption = spec.encryption();
-        let key = encryption.and_then(|e| e.kms_key_id.clone());
-        let context = texts(encryption.and_then(|e| e.context.as_deref()));
-        if key.is_none() && !context.is_empty() {
-            let message = "an encryption context needs a key; set spec.encryption.kmsKeyId or remove the context";
-            return Err(Refusal::field(Reason::InvalidSpec, "spec.encryption.context", message));
+        let named = encryption.and_then(|e| e.kms_key_id.as_ref());
+        if let Some(key) = named {
+            place(key, class)?;
         }
-        no_credentials(&context)?;
+        let key = named.or(class.default_key.as_ref()).cloned();
+        let context = context(&spec, class, key.is_some())?;
         let pinned = PinnedRequest {
             kms_key_arn: None,
             context,
@@ -186,6 +195,25 @@ impl Desired {
         }
     }
 
+    /// What the tenant should know of a request that is accepted, each on one line.
+    pub fn warnings(&self) -> Vec<String> {
+        let personal = self
+            .pinned
+            .context
+            .iter()
+            .filter_map(|(key, value)| Some((key, personal_data(value)?)));
+        let personal = personal.map(|(key, what)| {
+            format!(
+                "{CONTEXT_FIELD}: the value of '{}' looks like {what}; CloudTrail records a context in plain text",
+                brief(key)
+            )
+        });
+        let unencrypted = self.key.is_none().then(|| {
+            "spec.encryption names no key: Amazon S3 encrypts the output with its own keys (SSE-S3)".to_owned()
+        });
+        unencrypted.into_iter().chain(personal).collect()
+    }
+
     /// A hash of the whole effective request. The leading `v1` is the version of its making.
     pub fn request_hash(&self, pinned: &PinnedRequest) -> String {
         // Straight to text: the members of a struct have one order, whatever features serde_json is built with.
@@ -196,15 +224,110 @@ impl Desired {
     }
 }
 
-/// The value is never repeated: what stands in a status is read by more people than what stands in a spec.
-fn no_credentials(context: &BTreeMap<String, String>) -> Result<(), Refusal> {
-    let leak = context.iter().find_map(|(key, value)| Some((key, credential(value)?)));
-    let Some((key, what)) = leak else { return Ok(()) };
-    let message = format!(
-        "the value of '{key}' looks like {what}; an encryption context is not secret (CloudTrail records it in plain text), \
-         so remove it and replace the credential"
-    );
-    Err(Refusal::field(Reason::InvalidSpec, "spec.encryption.context", message))
+/// A key that is named by an ARN is in the job's Region and partition, and in an account that the class allows.
+fn place(key: &KmsKeyRef, class: &Class) -> Result<(), Refusal> {
+    let (KeyForm::KeyArn {
+        partition: in_partition,
+        region: in_region,
+        account: in_account,
+        ..
+    }
+    | KeyForm::AliasArn {
+        partition: in_partition,
+        region: in_region,
+        account: in_account,
+        ..
+    }) = key.form()
+    else {
+        return Ok(());
+    };
+    let refused = |reason, message| Err(Refusal::field(reason, KEY_FIELD, message));
+    let region = &class.reference.region;
+    if in_region != region {
+        let message = format!("the key is in {in_region}, but the job runs in {region}; use a key of {region}");
+        return refused(Reason::KeyRegionMismatch, message);
+    }
+    let partition = partition(region);
+    if in_partition != partition {
+        let message = format!("the key's partition is {in_partition}, but {region} is in {partition}; correct the ARN");
+        return refused(Reason::KeyRegionMismatch, message);
+    }
+    let foreign = class
+        .reference
+        .account_id
+        .as_ref()
+        .filter(|account| *account != in_account);
+    if foreign.is_some() && !class.key_accounts.iter().any(|allowed| allowed == in_account) {
+        let message = format!(
+            "the key is in account {in_account}, whose keys class '{}' does not allow; use a key of the job's own account",
+            class.reference.name
+        );
+        return refused(Reason::KeyAccountMismatch, message);
+    }
+    Ok(())
+}
+
+/// The effective encryption context: the tenant's pairs and the class's.
+fn context(spec: &Spec, class: &Class, key: bool) -> Result<BTreeMap<String, String>, Refusal> {
+    let refused = |message: String| Err(Refusal::field(Reason::InvalidSpec, CONTEXT_FIELD, message));
+    let given = spec.encryption().and_then(|e| e.context.as_deref());
+    let mut context = texts(given);
+    if !key {
+        return if context.is_empty() {
+            Ok(context)
+        } else {
+            refused("an encryption context needs a key; set spec.encryption.kmsKeyId or remove the context".to_owned())
+        };
+    }
+    if let Some(message) = leaks(&context) {
+        return refused(message);
+    }
+    let added = texts(Some(&class.added_context));
+    if let Some(taken) = context
+        .keys()
+        .find(|key| added.keys().any(|other| other.eq_ignore_ascii_case(key)))
+    {
+        let message = format!(
+            "class '{}' sets '{}' itself; remove it from the context",
+            class.reference.name,
+            brief(taken)
+        );
+        return refused(message);
+    }
+    context.extend(added);
+    if context.len() > MOST_PAIRS {
+        let ours = class.added_context.len();
+        let message = format!(
+            "AWS takes {MOST_PAIRS} pairs at most, of which class '{}' adds {ours}; remove {} of the context",
+            class.reference.name,
+            context.len() - MOST_PAIRS
+        );
+        return refused(message);
+    }
+    Ok(context)
+}
+
+/// What looks like a credential is never repeated: what stands in a status is read by more people than what stands in a spec.
+fn leaks(context: &BTreeMap<String, String>) -> Option<String> {
+    const ADVICE: &str = "an encryption context is not secret (CloudTrail records it in plain text), so remove it and replace \
+                          the credential";
+    context
+        .iter()
+        .find_map(|(key, value)| match (credential(key), credential(value)) {
+            (Some(what), _) => Some(format!("one of the keys looks like {what}; {ADVICE}")),
+            (None, Some(what)) => Some(format!("the value of '{}' looks like {what}; {ADVICE}", brief(key))),
+            (None, None) => None,
+        })
+}
+
+/// A key of a context as it may stand in a message.
+fn brief(key: &str) -> String {
+    const LONGEST: usize = 64;
+    let mut brief: String = key.chars().take(LONGEST).collect();
+    if brief.len() < key.len() {
+        brief.push('…');
+    }
+    brief
 }
 
 fn tags(spec: &Spec, head: &NameHead, job: &Subject) -> BTreeMap<String, String> {

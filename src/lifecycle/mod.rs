@@ -17,6 +17,7 @@
 
 pub mod desired;
 pub mod fault;
+pub mod key;
 pub mod look;
 pub mod name;
 pub mod observed;
@@ -27,6 +28,7 @@ pub mod subject;
 
 pub use desired::{Class, Desired, Refusal, Request};
 pub use fault::{Fault, FaultKind, Outcome};
+pub use key::{Access, KeyFacts, KeySeen};
 pub use look::{Look, Sighting, Sweep, look};
 pub use name::{JobName, NameHead};
 pub use observed::{Facts, Identity, KeyVerdict, Observed, Record, Unknown};

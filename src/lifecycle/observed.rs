@@ -159,13 +159,22 @@ pub enum KeyVerdict {
     NotAsked,
     /// No key is wanted.
     NotNeeded,
-    /// The key's ARN, and nothing that speaks against it.
+    /// The key's ARN, and nothing certain that speaks against it.
     Usable {
         /// The key ARN that the reference resolves to.
         arn: String,
+        /// What could not be proven, told to the tenant.
+        doubt: Option<String>,
     },
-    /// The key cannot be used.
+    /// The key cannot be used until somebody acts.
     Refused(Refusal),
+    /// Whether the key can be used is not known: nothing is submitted, and nobody's spec is at fault.
+    Unsettled {
+        /// What is not known, and why.
+        refusal: Refusal,
+        /// It gets known by itself; otherwise only somebody's action helps.
+        passes: bool,
+    },
 }
 
 impl Observed {
@@ -185,11 +194,13 @@ impl Observed {
         self.skew.saturating_sub(self.rules.max_skew)
     }
 
-    /// Why the key cannot be used.
+    /// Why the key cannot be used, if that is known.
     pub fn key_refusal(&self) -> Option<&Refusal> {
         match &self.key {
             KeyVerdict::Refused(refusal) => Some(refusal),
-            KeyVerdict::NotAsked | KeyVerdict::NotNeeded | KeyVerdict::Usable { .. } => None,
+            KeyVerdict::NotAsked | KeyVerdict::NotNeeded | KeyVerdict::Usable { .. } | KeyVerdict::Unsettled { .. } => {
+                None
+            }
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Rules {
     pub max_skew: Duration,
     /// For how long a deleted object waits for its AWS record before the sweeper takes over.
     pub deletion_max_wait: Duration,
+    /// How long after a refused key it is judged again.
+    pub key_retry: Duration,
 }
 
 impl Rules {
@@ -152,6 +154,11 @@ impl Subject {
         self.status.conditions.iter().find(|c| c.type_ == type_)
     }
 
+    /// Only somebody's action gets it further, it says.
+    pub fn stalled(&self) -> Option<&Condition> {
+        self.condition(conditions::STALLED)
+    }
+
     /// The key was found unusable when it was last judged.
     pub fn key_refused(&self) -> bool {
         self.condition(conditions::ENCRYPTION_READY)
@@ -160,7 +167,10 @@ impl Subject {
 
     /// Until when nothing is to be tried. A new spec or a forced look lifts it.
     pub fn backing_off_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let refused_spec = self.status.refusal.as_ref().map(|r| r.generation);
+        let refused_spec = match &self.status.refusal {
+            Some(refusal) => Some(refusal.generation),
+            None => self.stalled().and_then(|c| c.observed_generation),
+        };
         let corrected = refused_spec.is_some_and(|generation| generation != self.generation);
         let until = self.status.next_attempt_time.as_ref().map(|t| t.0)?;
         (until > now && !corrected && !self.forced()).then_some(until)
@@ -176,7 +186,7 @@ impl Subject {
 
     /// AWS kept refusing this job by its limits while it admitted others: the media seems to be too long.
     pub fn limit_is_the_medias(&self) -> bool {
-        self.condition(conditions::STALLED)
+        self.stalled()
             .is_some_and(|c| c.reason == Reason::LimitOrInputTooLong.as_str())
     }
 

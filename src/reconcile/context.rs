@@ -8,35 +8,19 @@ use std::{
 };
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use futures::{FutureExt as _, future::BoxFuture};
 use kube::{Api, Client, ResourceExt as _, runtime::events::Recorder};
 
 use super::{Error, Stored};
 use crate::{
     api::Kind,
+    class::Binder,
     engine::Engine,
-    lifecycle::{Class, Desired, Job, Refusal, Request, Rules, Subject},
+    lifecycle::{Job, Rules},
     runtime::metrics::Metrics,
 };
 
 /// No call to the API server takes longer.
 const API_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Says which class applies to an object.
-pub trait Classes: Send + Sync {
-    /// The class, or why there is none.
-    fn class_of<'a>(&'a self, job: &'a Subject) -> BoxFuture<'a, Result<Class, Refusal>>;
-}
-
-/// The one class that the install's flags make.
-#[derive(Clone, Debug)]
-pub struct InstallClass(pub Class);
-
-impl Classes for InstallClass {
-    fn class_of<'a>(&'a self, _job: &'a Subject) -> BoxFuture<'a, Result<Class, Refusal>> {
-        async move { Ok(self.0.clone()) }.boxed()
-    }
-}
 
 /// What every pass has at hand.
 pub struct Context {
@@ -49,7 +33,7 @@ pub struct Context {
     /// The bounds.
     pub rules: Rules,
     /// The classes.
-    pub classes: Box<dyn Classes>,
+    pub binder: Binder,
     /// Events.
     pub recorder: Recorder,
     /// Counts.
@@ -82,13 +66,6 @@ impl Context {
         let namespace = job.namespace().unwrap_or_default();
         let api = Api::<Stored>::namespaced_with(self.client.clone(), &namespace, &self.kind.resource());
         bounded(api.get_opt(&job.name_any())).await
-    }
-
-    /// The effective request, or why there is none.
-    pub(super) async fn bind(&self, job: &Job, subject: &Subject) -> Result<Desired, Refusal> {
-        let request = Request::parse(self.kind, &job.spec)?;
-        let class = self.classes.class_of(subject).await?;
-        Desired::bind(request, &class, &self.rules.head, subject)
     }
 }
 

@@ -13,7 +13,8 @@ use kube::{core::DeserializeGuard, runtime::controller::Action};
 
 use crate::api::{conditions::Reason, status::JobStatus};
 use crate::lifecycle::{
-    Desired, Job, Look, Observed, Outcome, Refusal, Step, Subject, look, plan, requeue, start_deadline, status,
+    Desired, Job, KeyVerdict, Look, Observed, Outcome, Refusal, Step, Subject, look, plan, requeue, start_deadline,
+    status,
 };
 
 use crate::runtime::clock::now;
@@ -113,17 +114,22 @@ impl Sighted {
 /// `permit`: a slot for a Start was granted already.
 async fn sight(job: &Job, ctx: &Context, permit: bool) -> Sighted {
     let subject = Subject::of(job);
-    let desired = if subject.needs_no_class() {
+    // The identity before the class: an account that is verified here is known to the class.
+    let mut seen = observe::unasked(ctx, subject);
+    let desired = if seen.job.needs_no_class() {
         Err(Refusal::new(Reason::Accepted, "nothing is to be started any more"))
     } else {
-        ctx.bind(job, &subject).await
+        ctx.binder.bind(job, &seen.job).await
     };
-    let mut seen = observe::unasked(ctx, subject);
     let sighting = observe::sighting(ctx, &seen.job);
     let look = look(&seen.job, &desired, &sighting, &ctx.rules, now());
     seen.record = observe::listed(sighting, &seen);
-    seen.key = observe::judge(ctx, look.key.as_ref());
-    seen.permit = look.permit && seen.key_refusal().is_none() && (permit || ctx.engine.budget.start());
+    seen.key = if look.key.is_some() {
+        KeyVerdict::NotAsked
+    } else {
+        KeyVerdict::NotNeeded
+    };
+    seen.permit = look.permit && (permit || ctx.engine.budget.start());
     Sighted { desired, look, seen }
 }
 

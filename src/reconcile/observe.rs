@@ -1,12 +1,10 @@
 //! The reads that `look` asked for.
 
+use std::{collections::BTreeMap, time::Instant};
+
 use super::{Sighted, context::Context};
 use crate::{
-    api::conditions::Reason,
-    api::types::KeyForm,
-    lifecycle::{
-        Identity, KeyVerdict, Observed, Record, Refusal, Sighting, Subject, Unknown, look::KeyToJudge, plan::Target,
-    },
+    lifecycle::{Identity, KeyVerdict, Observed, Record, Sighting, Subject, Unknown, look::KeyToJudge, plan::Target},
     runtime::clock::now,
 };
 
@@ -50,8 +48,11 @@ pub(super) fn listed(sighting: Sighting, seen: &Observed) -> Record {
     }
 }
 
-/// Makes the reads.
+/// Makes the reads. The key is asked for when its answer can be used: with a slot for the Start.
 pub(super) async fn observe(ctx: &Context, mut sighted: Sighted) -> Sighted {
+    if sighted.seen.permit && sighted.seen.identity.is_some() {
+        sighted.seen.key = judge(ctx, &sighted).await;
+    }
     if let Some(target) = &sighted.look.get {
         sighted.seen.record = get(ctx, target, sighted.seen.identity.as_ref()).await;
     }
@@ -82,26 +83,24 @@ async fn get(ctx: &Context, target: &Target, identity: Option<&Identity>) -> Rec
     }
 }
 
-/// Judges the key. Only a key ARN can be used: nothing resolves the other forms here.
-pub(super) fn judge(ctx: &Context, key: Option<&KeyToJudge>) -> KeyVerdict {
-    let reference = match key {
-        None => return KeyVerdict::NotNeeded,
-        Some(KeyToJudge::Pinned(arn)) => return KeyVerdict::Usable { arn: arn.clone() },
-        Some(KeyToJudge::Reference(reference)) => reference,
+/// Judges the key as it is now: what was known when the job was admitted may have changed.
+async fn judge(ctx: &Context, sighted: &Sighted) -> KeyVerdict {
+    let Some(key) = &sighted.look.key else {
+        return KeyVerdict::NotNeeded;
     };
-    let field = "spec.encryption.kmsKeyId";
-    let ours = ctx.engine.connection.region();
-    match reference.form() {
-        KeyForm::KeyArn { region, .. } if region == ours => KeyVerdict::Usable {
-            arn: reference.to_string(),
-        },
-        KeyForm::KeyArn { region, .. } => {
-            let message = format!("the key is in {region}, but the job runs in {ours}; use a key of {ours}");
-            KeyVerdict::Refused(Refusal::field(Reason::KeyRegionMismatch, field, message))
+    let since = Some(Instant::now());
+    match key {
+        KeyToJudge::Reference(reference) => {
+            let context = sighted.desired.as_ref().map(|desired| &desired.pinned.context);
+            let none = BTreeMap::new();
+            ctx.engine.judge_key(reference, context.unwrap_or(&none), since).await
         }
-        KeyForm::KeyId(_) | KeyForm::AliasName(_) | KeyForm::AliasArn { .. } => {
-            let message = "this form cannot be resolved to a key here; give the key's ARN (arn:aws:kms:<region>:<account>:key/<id>)";
-            KeyVerdict::Refused(Refusal::field(Reason::KeyNotResolvable, field, message))
+        KeyToJudge::Pinned(arn) => {
+            let pinned = sighted.seen.job.submission().map(|s| &s.request.context);
+            match (arn.parse(), pinned) {
+                (Ok(reference), Some(context)) => ctx.engine.judge_key(&reference, context, since).await,
+                (Err(_), _) | (_, None) => KeyVerdict::NotAsked,
+            }
         }
     }
 }

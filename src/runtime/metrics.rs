@@ -28,6 +28,7 @@ pub struct Metrics {
     aws_calls: Family<AwsCall, Counter>,
     writes: Family<What, Counter>,
     passes: Family<What, Counter>,
+    reviews: Family<What, Counter>,
     followed: Gauge,
     orphans: Family<What, Counter>,
 }
@@ -43,7 +44,7 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("transcribe_operator");
         let aws_calls = Family::<AwsCall, Counter>::default();
-        let [writes, passes, orphans] = [(); 3].map(|()| Family::<What, Counter>::default());
+        let [writes, passes, orphans, reviews] = [(); 4].map(|()| Family::<What, Counter>::default());
         let followed = Gauge::default();
         registry.register("aws_calls", "Calls to AWS by operation and outcome", aws_calls.clone());
         registry.register(
@@ -52,6 +53,7 @@ impl Metrics {
             writes.clone(),
         );
         registry.register("passes", "Reconciliation passes by how they ended", passes.clone());
+        registry.register("admission_reviews", "Admission reviews by verdict", reviews.clone());
         registry.register("followed_jobs", "Jobs that the sweeps follow", followed.clone());
         registry.register(
             "orphans",
@@ -63,6 +65,7 @@ impl Metrics {
             aws_calls,
             writes,
             passes,
+            reviews,
             followed,
             orphans,
         }
@@ -90,6 +93,11 @@ impl Metrics {
     /// Counts a pass.
     pub fn pass(&self, what: &'static str) {
         self.passes.get_or_create(&What { what }).inc();
+    }
+
+    /// Counts an admission review.
+    pub fn review(&self, what: &'static str) {
+        self.reviews.get_or_create(&What { what }).inc();
     }
 
     /// Says how many jobs the sweeps follow.

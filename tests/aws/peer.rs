@@ -61,6 +61,7 @@ pub fn over(client: impl HttpClient + 'static) -> SdkConfig {
 pub fn connect(config: &SdkConfig, endpoint: Option<String>) -> Connection {
     let settings = Settings {
         region: REGION.to_owned(),
+        kms_endpoint: endpoint.clone(),
         sts_endpoint: endpoint.clone(),
         transcribe_endpoint: endpoint,
     };

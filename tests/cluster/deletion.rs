@@ -27,9 +27,7 @@ pub async fn a_job_that_was_never_submitted_goes_at_once_and_aws_is_not_asked() 
     let held = tenant.hold("held", json!({})).await?;
     let refused = json!({"encryption": {"kmsKeyId": "alias/finance"}});
     tenant.apply(&job("key-refused", refused)).await?;
-    tenant
-        .until_reason("key-refused", "Stalled", "KeyNotResolvable")
-        .await?;
+    tenant.until_reason("key-refused", "Stalled", "KeyNotFound").await?;
     tenant
         .apply(&job("no-class", json!({"transcriptionClassName": "finance"})))
         .await?;

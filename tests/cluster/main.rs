@@ -18,6 +18,7 @@
 mod controls;
 mod deletion;
 mod happy;
+mod keys;
 mod poison;
 mod records;
 mod refusals;
@@ -50,6 +51,14 @@ fn main() -> anyhow::Result<()> {
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(AT_ONCE);
     let scenarios = scenarios! {
+        keys:
+            each_key_and_permission_is_judged_at_apply_and_before_the_start,
+            a_fault_of_kms_admits_with_a_warning_and_is_waited_out,
+            what_changes_between_apply_and_submission_is_seen_before_the_start,
+            what_changes_between_intent_and_recovery_submits_no_other_key,
+            edits_and_deletions_are_judged_only_where_they_ask_anew,
+            a_misspelt_encryption_is_warned_about,
+            a_webhook_that_is_attacked_stays_within_its_bounds_and_takes_a_new_certificate;
         controls:
             a_suspended_job_is_submitted_when_it_is_resumed_and_not_before,
             suspending_a_submitted_job_says_that_it_comes_too_late,
@@ -90,7 +99,7 @@ fn main() -> anyhow::Result<()> {
             a_record_of_our_name_and_tags_that_is_older_than_the_object_is_not_ours,
             a_copied_object_submits_nothing_until_its_annotation_is_removed;
         refusals:
-            a_key_that_is_no_arn_stalls_until_an_edit_names_one,
+            a_key_that_does_not_exist_stalls_until_an_edit_names_one_that_does,
             a_key_of_another_region_stalls_and_says_which_region_is_needed,
             a_class_that_does_not_exist_stalls_and_the_message_names_the_one_that_does,
             a_role_that_the_class_does_not_allow_stalls_until_it_is_left_out,

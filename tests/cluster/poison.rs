@@ -3,6 +3,7 @@
 //! The operator of these scenarios is this very program, called with the operator's arguments: the operator as it ships, but
 //! for classes that panic, hang or are gone for objects of certain names.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,10 +14,11 @@ use serde_json::{Value, json};
 use testkit::aws_sim::Config;
 use testkit::stage::{Stage, condition};
 use tokio::time::{Instant, sleep};
+use transcribe_operator::class::Classes;
 use transcribe_operator::config::{Cli, Command};
+use transcribe_operator::engine::Engine;
 use transcribe_operator::lifecycle::{Class, Refusal, Subject};
 use transcribe_operator::operator::{Clients, run_with};
-use transcribe_operator::reconcile::context::Classes;
 use transcribe_operator::runtime::telemetry;
 
 use crate::scene::{BOUNDS, PATIENCE, Tenant, bare, job, message, says};
@@ -34,7 +36,8 @@ pub fn operator() -> Result<()> {
         anyhow::bail!("not an operator's arguments");
     };
     telemetry::init(args.log_format, &args.log);
-    let classes = Box::new(Poisoned(args.class()));
+    let class = args.class();
+    let classes = |_: &Engine| -> Arc<dyn Classes> { Arc::new(Poisoned(class)) };
     crate::RUNTIME.block_on(async { run_with(*args, Clients::infer().await?, classes, std::future::pending()).await })
 }
 

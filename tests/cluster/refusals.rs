@@ -20,16 +20,16 @@ fn stalled(seen: &Value, reason: &str, parts: &[&str]) -> Result<()> {
     Ok(())
 }
 
-pub async fn a_key_that_is_no_arn_stalls_until_an_edit_names_one() -> Result<()> {
+pub async fn a_key_that_does_not_exist_stalls_until_an_edit_names_one_that_does() -> Result<()> {
     let tenant = tenant("alias").await?;
     tenant
         .apply(&job("job", json!({"encryption": {"kmsKeyId": "alias/finance"}})))
         .await?;
-    let seen = tenant.until_reason("job", "Stalled", "KeyNotResolvable").await?;
-    let parts = ["spec.encryption.kmsKeyId", "give the key's ARN"];
-    stalled(&seen, "KeyNotResolvable", &parts)?;
-    says(&message(&seen, "EncryptionReady", "False", "KeyNotResolvable")?, &parts)?;
-    says(&tenant.kubectl(&["get", "tj"]).await?, &["KeyNotResolvable"])?;
+    let seen = tenant.until_reason("job", "Stalled", "KeyNotFound").await?;
+    let parts = ["spec.encryption.kmsKeyId", "there is no such key"];
+    stalled(&seen, "KeyNotFound", &parts)?;
+    says(&message(&seen, "EncryptionReady", "False", "KeyNotFound")?, &parts)?;
+    says(&tenant.kubectl(&["get", "tj"]).await?, &["KeyNotFound"])?;
     let uid = tenant.uid("job").await?;
     assert!(tenant.starts(&uid).is_empty());
 

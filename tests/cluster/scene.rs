@@ -123,7 +123,8 @@ impl<'s> Tenant<'s> {
         Ok(output.stderr)
     }
 
-    async fn run(&self, args: &[&str], input: &str) -> Result<testkit::kubectl::Output> {
+    /// `kubectl -n NAMESPACE ARGS` with this input: what it printed, and how it ended.
+    pub async fn run(&self, args: &[&str], input: &str) -> Result<testkit::kubectl::Output> {
         let args = [&["--namespace", &self.namespace], args].concat();
         self.stage.kubectl.run_with(&args, input).await
     }

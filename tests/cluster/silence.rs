@@ -63,7 +63,7 @@ pub async fn finished_held_and_stalled_objects_cost_nothing_not_even_after_a_res
     }
     tenant.until_finished("fail-channels", "JobFailed").await?;
     tenant.until_reason("no-class", "Stalled", "NoClass").await?;
-    tenant.until_reason("alias", "Stalled", "KeyNotResolvable").await?;
+    tenant.until_reason("alias", "Stalled", "KeyNotFound").await?;
     tenant
         .until("no-access", |seen| {
             seen["status"]["refusal"].is_object() && seen["status"]["submission"].is_null()
@@ -76,7 +76,7 @@ pub async fn finished_held_and_stalled_objects_cost_nothing_not_even_after_a_res
             "Completed",
             "JobFailed",
             "NoClass",
-            "KeyNotResolvable",
+            "KeyNotFound",
             "Refused",
             "Suspended",
         ],

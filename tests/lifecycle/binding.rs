@@ -25,6 +25,7 @@ fn class() -> Class {
         },
         output_bucket: Some("class-bucket".to_owned()),
         data_access_roles: vec!["arn:aws:iam::111122223333:role/allowed".to_owned()],
+        ..Class::default()
     }
 }
 

@@ -11,8 +11,8 @@ use transcribe_operator::{
 };
 
 use crate::world::{
-    BOUND, Case, HOUR, KEY, MINUTE, OTHER_UID, PLAIN, bad_key, case, check, failed_once, job_name, now, refused, row,
-    sent, usable,
+    BOUND, Case, HOUR, KEY, MINUTE, OTHER_UID, PLAIN, bad_key, case, check, failed_once, job_name, now, refused,
+    refused_key, row, sent, unsettled, usable,
 };
 
 #[test]
@@ -34,15 +34,45 @@ fn a_new_object() {
         row(
             "a key that nobody has judged yet is waited for",
             case().key(KeyVerdict::NotAsked),
-            "Wait AwsUnreachable +15s",
+            "Wait KmsUnreachable +15s",
         ),
         row(
-            "a key that cannot be used stalls the object",
+            "a key that cannot be used stalls the object, and is judged again slowly",
             case().key(bad_key()),
             "Stall KeyRegionMismatch",
         )
         .shows("Stalled/KeyRegionMismatch")
-        .back("never"),
+        .back("+5m"),
+        row(
+            "a key that KMS does not answer about is waited for",
+            case().key(unsettled(Reason::KmsUnreachable, true)),
+            "Wait KmsUnreachable +15s",
+        )
+        .shows("Reconciling/KmsUnreachable")
+        .back("+15s"),
+        row(
+            "an alias that may not be resolved stalls the object, and is asked for again slowly",
+            case().key(unsettled(Reason::KeyNotResolvable, false)),
+            "Stall KeyNotResolvable",
+        )
+        .shows("Stalled/KeyNotResolvable")
+        .back("+5m"),
+        row("until then nothing is asked", refused_key(1), "Rest +1m"),
+        row(
+            "an edit of the spec has its key judged at once",
+            refused_key(1).job(|job| job.generation += 1).key(usable()),
+            "Submit #1 with key",
+        ),
+        row(
+            "and so does the annotation",
+            refused_key(1).forced().key(usable()),
+            "Submit #1 with key",
+        ),
+        row(
+            "when its time has come it is judged again",
+            refused_key(-1).key(usable()),
+            "Submit #1 with key",
+        ),
         row(
             "a spec that does not parse stalls the object until it is corrected",
             case().invalid(Reason::InvalidSpec),
@@ -329,7 +359,7 @@ fn a_start_whose_reply_was_lost() {
                 .with(|s| s.request.kms_key_arn = Some(KEY.to_owned()))
                 .key(KeyVerdict::NotAsked)
                 .absent(),
-            "Wait AwsUnreachable +15s",
+            "Wait KmsUnreachable +15s",
         ),
         row(
             "the pinned key is what is started with",

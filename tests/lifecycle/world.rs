@@ -46,6 +46,7 @@ pub fn rules() -> Rules {
         signature_window: Duration::from_mins(15),
         max_skew: Duration::from_secs(150),
         deletion_max_wait: Duration::from_mins(2),
+        key_retry: Duration::from_mins(5),
     }
 }
 
@@ -84,7 +85,7 @@ fn bind(spec: &serde_json::Value) -> Desired {
             account_id: None,
         },
         output_bucket: Some("transcripts".to_owned()),
-        data_access_roles: Vec::new(),
+        ..Class::default()
     };
     let request = Request::parse(Kind::TranscriptionJob, spec).unwrap();
     Desired::bind(request, &class, &head(), &subject()).unwrap()
@@ -406,7 +407,10 @@ pub fn attempt(name: &str, number: i32, started_at: Timestamp) -> Attempt {
 }
 
 pub fn usable() -> KeyVerdict {
-    KeyVerdict::Usable { arn: KEY.to_owned() }
+    KeyVerdict::Usable {
+        arn: KEY.to_owned(),
+        doubt: None,
+    }
 }
 
 pub fn bad_key() -> KeyVerdict {
@@ -416,6 +420,21 @@ pub fn bad_key() -> KeyVerdict {
         "spec.encryption.kmsKeyId",
         message,
     ))
+}
+
+pub fn unsettled(reason: Reason, passes: bool) -> KeyVerdict {
+    KeyVerdict::Unsettled {
+        refusal: Refusal::field(reason, "spec.encryption.kmsKeyId", "not known"),
+        passes,
+    }
+}
+
+/// An object whose key was refused, and is to be judged again in so many minutes.
+pub fn refused_key(minutes: i64) -> Case {
+    let stalled = case().condition(STALLED, "True", Reason::KeyDisabled, 5);
+    stalled.job(|job| {
+        job.status.next_attempt_time = Some(Time(after(minutes * 60)));
+    })
 }
 
 /// A step in a few words; times count from now.

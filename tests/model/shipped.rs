@@ -438,6 +438,7 @@ fn rules(config: &Configuration, cluster_id: &str) -> Rules {
         signature_window: Duration::from_secs(TICK * u64::from(config.window.unsigned_abs())),
         max_skew: Duration::from_secs(TICK * u64::from(config.max_skew.unsigned_abs())),
         deletion_max_wait: Duration::from_secs(TICK * config.deletion_wait),
+        key_retry: Duration::from_secs(TICK),
     }
 }
 
@@ -464,7 +465,7 @@ fn bind(binding: Binding, rules: &Rules, slot: usize) -> Result<Desired, Refusal
             account_id: None,
         },
         output_bucket: None,
-        data_access_roles: Vec::new(),
+        ..Class::default()
     };
     let mut job = created(&crate::configurations::BASE);
     UIDS[slot].clone_into(&mut job.uid);
@@ -483,7 +484,10 @@ fn key(binding: Binding, desired: Option<&Desired>) -> KeyVerdict {
             transcribe_operator::api::conditions::Reason::AccessDenied,
             "the key is disabled",
         )),
-        (_, Some(key)) => KeyVerdict::Usable { arn: key.to_string() },
+        (_, Some(key)) => KeyVerdict::Usable {
+            arn: key.to_string(),
+            doubt: None,
+        },
         (_, None) => KeyVerdict::NotNeeded,
     }
 }

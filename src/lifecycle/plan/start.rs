@@ -86,13 +86,10 @@ pub(super) fn first(desired: &Result<Desired, Refusal>, seen: &Observed, now: Ti
         Ok(ready) => ready,
         Err(step) => return step,
     };
-    let key_arn = match &seen.key {
-        KeyVerdict::Usable { arn } => Some(arn.as_str()),
-        KeyVerdict::NotNeeded | KeyVerdict::NotAsked | KeyVerdict::Refused(_) => None,
+    let key_arn = match settled(seen, desired.key.is_some(), now) {
+        Ok(key_arn) => key_arn,
+        Err(step) => return step,
     };
-    if key_arn.is_none() && desired.key.is_some() {
-        return key_not_judged(now);
-    }
     let attempt = ended.map_or(1, |s| s.attempt + 1);
     let head = seen.rules.head.clone();
     let name = JobName {
@@ -137,9 +134,8 @@ pub(super) fn again(
             later(now, SOON),
         );
     }
-    let key_judged = matches!(seen.key, KeyVerdict::Usable { .. });
-    if submission.request.kms_key_arn.is_some() && !key_judged {
-        return key_not_judged(now);
+    if let Err(step) = settled(seen, submission.request.kms_key_arn.is_some(), now) {
+        return step;
     }
     let stray = (submission.outcome == SubmissionOutcome::Sent)
         .then(|| later(submission.started_at.0, seen.rules.in_flight_bound()));
@@ -151,12 +147,22 @@ pub(super) fn again(
     }))
 }
 
-fn key_not_judged(now: Timestamp) -> Step {
-    wait(
-        Reason::AwsUnreachable,
-        "the encryption key has not been judged yet",
-        later(now, SOON),
-    )
+/// The key's ARN, once nothing is open about the key. Without a settled key nothing is started that needs one.
+fn settled(seen: &Observed, needed: bool, now: Timestamp) -> Result<Option<&str>, Step> {
+    let soon = later(now, SOON);
+    match &seen.key {
+        KeyVerdict::Usable { arn, .. } => Ok(Some(arn)),
+        KeyVerdict::Unsettled { refusal, passes: true } => Err(wait(refusal.reason, refusal.to_string(), soon)),
+        KeyVerdict::Unsettled { refusal, passes: false } | KeyVerdict::Refused(refusal) => {
+            Err(Step::Stall(refusal.clone()))
+        }
+        KeyVerdict::NotAsked | KeyVerdict::NotNeeded if needed => Err(wait(
+            Reason::KmsUnreachable,
+            "the encryption key has not been judged yet",
+            soon,
+        )),
+        KeyVerdict::NotAsked | KeyVerdict::NotNeeded => Ok(None),
+    }
 }
 
 /// The next Start has a time, and it has not come.
@@ -168,6 +174,8 @@ fn held(job: &Subject, until: Timestamp) -> Step {
             let told = Refusal::from(refusal);
             wait(told.reason, told.message, until)
         }
+        // The key was judged, and is judged again at that time.
+        None if job.stalled().is_some() => Step::Rest { until: Some(until) },
         None => {
             let reason = job.status.failure_reason.as_deref().unwrap_or("no reason given");
             wait(

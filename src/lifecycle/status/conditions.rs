@@ -9,7 +9,7 @@ use crate::{
         conditions::{COMPLETE, ENCRYPTION_READY, FAILED, FINISHED, READY, RECONCILING, Reason, STALLED, SUSPENDED},
         status::{EncryptionMode, JobStatus},
     },
-    lifecycle::{Observed, Step},
+    lifecycle::{KeyVerdict, Observed, Step, key::KEY_FIELD},
 };
 
 /// The API server's bound on a condition's message is 32768; what a tenant reads is much shorter.
@@ -41,7 +41,7 @@ pub(super) fn set_conditions(next: &mut JobStatus, seen: &Observed, step: &Step,
         list.show(&state);
     }
     list.suspension(next, seen, step);
-    list.encryption(next, seen);
+    list.encryption(next, seen, step);
     next.conditions = list.list;
 }
 
@@ -99,26 +99,50 @@ impl Conditions {
         }
     }
 
-    fn encryption(&mut self, next: &JobStatus, seen: &Observed) {
-        if let Some(refusal) = seen.key_refusal() {
-            self.set(ENCRYPTION_READY, false, refusal.reason, &refusal.to_string());
-            return;
-        }
-        let Some(encryption) = &next.encryption else { return };
-        match encryption.mode {
-            EncryptionMode::SseKms => {
-                let message = "the output is encrypted with the key in status.encryption";
-                self.set(ENCRYPTION_READY, true, Reason::KeyResolved, message);
+    fn encryption(&mut self, next: &JobStatus, seen: &Observed, step: &Step) {
+        let resolved = "the output is encrypted with the key in status.encryption";
+        match (&seen.key, next.encryption.as_ref().map(|e| e.mode)) {
+            (KeyVerdict::Refused(refusal), _) => {
+                self.set(ENCRYPTION_READY, false, refusal.reason, &refusal.to_string());
             }
-            EncryptionMode::SseS3 => {
+            (KeyVerdict::Unsettled { refusal, .. }, _) => {
+                self.put(ENCRYPTION_READY, "Unknown", refusal.reason, &refusal.to_string());
+            }
+            (KeyVerdict::Usable { doubt: Some(doubt), .. }, Some(_)) => {
+                self.set(ENCRYPTION_READY, true, Reason::KeyUseUnproven, doubt);
+            }
+            (KeyVerdict::Usable { doubt: None, .. }, Some(_)) => {
+                self.set(ENCRYPTION_READY, true, Reason::KeyResolved, resolved);
+            }
+            (KeyVerdict::NotAsked | KeyVerdict::NotNeeded, Some(EncryptionMode::SseKms)) => {
+                // What the verdict before the Start has said stays.
+                if !self
+                    .list
+                    .iter()
+                    .any(|c| c.type_ == ENCRYPTION_READY && c.status == "True")
+                {
+                    self.set(ENCRYPTION_READY, true, Reason::KeyResolved, resolved);
+                }
+            }
+            (KeyVerdict::NotAsked | KeyVerdict::NotNeeded, Some(EncryptionMode::SseS3)) => {
                 let message = "no key is asked for: Amazon S3 encrypts the output with its own keys (SSE-S3)";
                 self.set(ENCRYPTION_READY, true, Reason::ServiceManagedKey, message);
+            }
+            (KeyVerdict::NotAsked | KeyVerdict::NotNeeded | KeyVerdict::Usable { .. }, None) => {
+                if let Step::Stall(refusal) = step
+                    && refusal.field.as_deref() == Some(KEY_FIELD)
+                {
+                    self.set(ENCRYPTION_READY, false, refusal.reason, &refusal.to_string());
+                }
             }
         }
     }
 
     fn set(&mut self, type_: &str, status: bool, reason: Reason, message: &str) {
-        let status = if status { "True" } else { "False" };
+        self.put(type_, if status { "True" } else { "False" }, reason, message);
+    }
+
+    fn put(&mut self, type_: &str, status: &str, reason: Reason, message: &str) {
         let old = self.list.iter().find(|c| c.type_ == type_);
         let since = old
             .filter(|c| c.status == status)

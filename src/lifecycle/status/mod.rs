@@ -7,7 +7,7 @@ mod record;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
-use super::{Desired, Facts, Fault, FaultKind, Observed, Outcome, Refusal, Step, Subject, plan::Target};
+use super::{Desired, Facts, Fault, FaultKind, KeyVerdict, Observed, Outcome, Refusal, Step, Subject, plan::Target};
 use crate::api::{
     conditions::Reason,
     status::{Attempt, EncryptionMode, EncryptionStatus, JobStatus, PinnedRequest, Submission, SubmissionOutcome},
@@ -30,6 +30,10 @@ pub fn status(
         return next;
     }
     settle(&mut next, desired, job);
+    // Without a submission and a refusal it is the time at which the key is judged again: over with the next judgement.
+    if job.submission().is_none() && next.refusal.is_none() && !matches!(step, Step::Rest { .. }) {
+        next.next_attempt_time = None;
+    }
     let state = apply(&mut next, seen, step, outcome, now);
     set_conditions(&mut next, seen, step, state, now);
     next
@@ -76,7 +80,12 @@ fn apply(next: &mut JobStatus, seen: &Observed, step: &Step, outcome: &Outcome, 
         Step::Withdraw => withdraw(next, seen),
         Step::Wait(wait) => Some(State::Progressing(wait.reason, wait.message.clone())),
         Step::Suspend => Some(State::Suspended),
-        Step::Stall(refusal) => Some(State::Stalled(refusal.reason, refusal.to_string())),
+        Step::Stall(refusal) => {
+            if matches!(seen.key, KeyVerdict::Refused(_) | KeyVerdict::Unsettled { .. }) {
+                next.next_attempt_time = Some(seconds(super::subject::later(now, seen.rules.key_retry)));
+            }
+            Some(State::Stalled(refusal.reason, refusal.to_string()))
+        }
         Step::Fail(refusal) => {
             next.next_attempt_time = None;
             next.completion_time.get_or_insert(seconds(now));

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Make transcribe.json: the part of Amazon Transcribe's API model that this project is held against.
+"""Make transcribe.json and kms.json: the parts of two API models of AWS that this project is held against.
 
-The source is the service description inside botocore (Apache-2.0), at a pinned version. Kept are the operations on the
-four kinds of jobs and on tags, with every shape they reach, in botocore's own vocabulary; prose is left out. The order
-is fixed, so that two runs give the same bytes.
+The source is the service descriptions inside botocore (Apache-2.0), at a pinned version. Kept are Amazon Transcribe's
+operations on the four kinds of jobs and on tags, and those of AWS KMS that tell whether a key can be used, with every
+shape they reach, in botocore's own vocabulary; prose is left out. The order is fixed, so that two runs give the same
+bytes.
 
-    extract.py                    install the pinned botocore into a cache, write transcribe.json
+    extract.py                    install the pinned botocore into a cache, write both files
     extract.py --botocore PATH    read an unpacked botocore of the pinned version (the folder that holds data/)
-    extract.py --check            write nothing; fail if transcribe.json is not what this script would write
+    extract.py --check            write nothing; fail if a file is not what this script would write
 """
 
 import argparse
@@ -20,20 +21,22 @@ import sys
 from pathlib import Path
 
 BOTOCORE = "1.44.5"
-MODEL = "data/transcribe/2017-10-26/service-2.json"
-OUTPUT = Path(__file__).with_name("transcribe.json")
-
 KINDS = {
     "TranscriptionJob": "TranscriptionJobs",
     "MedicalTranscriptionJob": "MedicalTranscriptionJobs",
     "CallAnalyticsJob": "CallAnalyticsJobs",
     "MedicalScribeJob": "MedicalScribeJobs",
 }
-OPERATIONS = sorted(
+TRANSCRIBE = sorted(
     [f"{verb}{kind}" for kind in KINDS for verb in ("Start", "Get", "Delete")]
     + [f"List{plural}" for plural in KINDS.values()]
     + ["TagResource", "UntagResource", "ListTagsForResource"]
 )
+# Each file, the service description that it is made from, and the operations that it keeps.
+EXTRACTS = {
+    "transcribe.json": ("data/transcribe/2017-10-26/service-2.json", TRANSCRIBE),
+    "kms.json": ("data/kms/2014-11-01/service-2.json", ["DescribeKey", "Encrypt", "GenerateDataKey"]),
+}
 
 
 def installed() -> Path:
@@ -53,10 +56,10 @@ def checked_version(package: Path) -> None:
         sys.exit(f"{package} is not botocore {BOTOCORE}")
 
 
-def load(package: Path) -> dict:
+def load(package: Path, source: str) -> dict:
     """The service description; newer wheels carry it compressed."""
-    packed = package / f"{MODEL}.gz"
-    return json.loads(gzip.decompress(packed.read_bytes()) if packed.exists() else (package / MODEL).read_bytes())
+    packed = package / f"{source}.gz"
+    return json.loads(gzip.decompress(packed.read_bytes()) if packed.exists() else (package / source).read_bytes())
 
 
 def without_prose(node):
@@ -79,9 +82,9 @@ def references(node):
             yield from references(value)
 
 
-def extract(model: dict) -> dict:
-    """The operations of OPERATIONS and all that they reach."""
-    operations = {name: without_prose(model["operations"][name]) for name in OPERATIONS}
+def extract(model: dict, source: str, names: list) -> dict:
+    """The operations of those names and all that they reach."""
+    operations = {name: without_prose(model["operations"][name]) for name in names}
     reached, todo = {}, set(references(operations))
     while todo:
         name = todo.pop()
@@ -89,7 +92,7 @@ def extract(model: dict) -> dict:
         todo |= set(references(reached[name])) - reached.keys()
     return {
         "version": BOTOCORE,
-        "source": f"botocore {BOTOCORE}, {MODEL}.gz, Apache-2.0; made by extract.py",
+        "source": f"botocore {BOTOCORE}, {source}.gz, Apache-2.0; made by extract.py",
         "metadata": model["metadata"],
         "operations": operations,
         "shapes": dict(sorted(reached.items())),
@@ -97,17 +100,19 @@ def extract(model: dict) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Extract the API model of Amazon Transcribe jobs from botocore.")
+    parser = argparse.ArgumentParser(description="Extract API models of AWS from botocore.")
     parser.add_argument("--botocore", type=Path, help=f"an unpacked botocore {BOTOCORE}; default: installed into a cache")
-    parser.add_argument("--check", action="store_true", help="compare only, and fail if the file is not current")
+    parser.add_argument("--check", action="store_true", help="compare only, and fail if a file is not current")
     args = parser.parse_args()
     package = args.botocore or installed()
     checked_version(package)
-    text = json.dumps(extract(load(package)), indent=1, sort_keys=False) + "\n"
-    if not args.check:
-        OUTPUT.write_text(text)
-    elif not OUTPUT.exists() or OUTPUT.read_text() != text:
-        sys.exit(f"{OUTPUT.name} is not current: run {Path(__file__).name}")
+    for name, (source, operations) in EXTRACTS.items():
+        output = Path(__file__).with_name(name)
+        text = json.dumps(extract(load(package, source), source, operations), indent=1, sort_keys=False) + "\n"
+        if not args.check:
+            output.write_text(text)
+        elif not output.exists() or output.read_text() != text:
+            sys.exit(f"{name} is not current: run {Path(__file__).name}")
 
 
 if __name__ == "__main__":

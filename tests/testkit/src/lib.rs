@@ -10,3 +10,4 @@ pub mod oracle;
 pub mod ports;
 pub mod process;
 pub mod stage;
+pub mod webhook;

@@ -98,6 +98,8 @@ impl Stage {
             .args([
                 "--transcribe-endpoint",
                 aws,
+                "--kms-endpoint",
+                aws,
                 "--sts-endpoint",
                 aws,
                 "--allow-insecure-endpoints",

@@ -9,6 +9,11 @@
 //! | `DELETE /_sim/jobs/NAME` | let a record vanish |
 //! | `POST /_sim/finish` | end every job |
 //! | `GET`, `POST`, `DELETE /_sim/faults` | the faults and how often each hit; add a [`FaultRule`]; use all up |
+//! | `GET`, `POST /_sim/keys` | the KMS keys; add a [`Key`], or change the members that the body has |
+//! | `DELETE /_sim/keys/ARN` | let a key vanish, its aliases too |
+//! | `GET`, `POST /_sim/aliases` | the aliases; let one name a key: `{"name": "alias/finance", "key": "ARN"}` |
+//! | `DELETE /_sim/aliases/ARN` | take an alias away |
+//! | `GET /_sim/kms-calls` | the calls of KMS in detail, each a [`super::KmsCall`] |
 //! | `GET`, `POST /_sim/config` | the [`super::Config`]; change the members that the body has |
 //! | `GET /_sim/ca.pem` | the CA, if TLS is on |
 
@@ -18,9 +23,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{FaultRule, ForeignJob, Sim, server};
+use super::{FaultRule, ForeignJob, Key, Sim, server};
 
 type Shared = State<Arc<Sim>>;
 type Answer = Result<Json<Value>, (StatusCode, String)>;
@@ -51,8 +58,67 @@ pub(super) fn routes(sim: Arc<Sim>) -> Router {
             "/ca.pem",
             get(async |State(sim): Shared| sim.ca_pem.clone().unwrap_or_default()),
         )
+        .merge(key_routes())
         .fallback(server::nowhere)
         .with_state(sim)
+}
+
+fn key_routes() -> Router<Arc<Sim>> {
+    Router::new()
+        .route("/keys", get(keys).post(put_key))
+        .route("/keys/{*arn}", delete(remove_key))
+        .route(
+            "/aliases",
+            get(async |State(sim): Shared| Json(json!(sim.world().keys.aliases()))).post(put_alias),
+        )
+        .route("/aliases/{*arn}", delete(remove_alias))
+        .route(
+            "/kms-calls",
+            get(async |State(sim): Shared| Json(json!(sim.world().kms_calls.list()))),
+        )
+}
+
+async fn keys(State(sim): Shared) -> Json<Value> {
+    Json(json!(sim.world().keys.all().collect::<Vec<_>>()))
+}
+
+/// The key that the body names as it is, if there is one, and the body's members in place of its own.
+async fn put_key(State(sim): Shared, Json(body): Json<Value>) -> Answer {
+    let given: Key = serde_json::from_value(body.clone()).map_err(refused)?;
+    let arn = given.arn();
+    let found = sim.world().keys.find(&arn).cloned();
+    let key = match found {
+        Some(key) => merged(&key, body)?,
+        None => given,
+    };
+    sim.put_key(key).map_err(refused)?;
+    Ok(Json(json!({"key": arn})))
+}
+
+async fn remove_key(State(sim): Shared, Path(arn): Path<String>) -> Answer {
+    Ok(Json(
+        json!({"removed": sim.world().change_keys(|keys| keys.remove(&arn))}),
+    ))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Alias {
+    name: String,
+    key: String,
+}
+
+async fn put_alias(State(sim): Shared, Json(body): Json<Value>) -> Answer {
+    let Alias { name, key } = serde_json::from_value(body).map_err(refused)?;
+    let put = sim.world().change_keys(|keys| keys.put_alias(&name, &key));
+    put.map_err(refused)?;
+    Ok(Json(json!({"name": name})))
+}
+
+async fn remove_alias(State(sim): Shared, Path(arn): Path<String>) -> Answer {
+    Ok(Json(
+        json!({"removed": sim.world().change_keys(|keys| keys.remove_alias(&arn))}),
+    ))
 }
 
 async fn put_job(State(sim): Shared, Json(body): Json<Value>) -> Answer {
@@ -87,12 +153,17 @@ async fn clear_faults(State(sim): Shared) -> Answer {
 /// The members of the body take the place of the configuration's.
 async fn set_config(State(sim): Shared, Json(body): Json<Value>) -> Answer {
     let mut world = sim.world();
-    let mut merged = serde_json::to_value(&world.config).map_err(refused)?;
-    if let (Some(all), Value::Object(given)) = (merged.as_object_mut(), body) {
+    world.config = merged(&world.config, body)?;
+    Ok(Json(json!(world.config)))
+}
+
+/// The members of the body in place of those of what there is.
+fn merged<T: Serialize + DeserializeOwned>(there_is: &T, body: Value) -> Result<T, (StatusCode, String)> {
+    let mut all = serde_json::to_value(there_is).map_err(refused)?;
+    if let (Some(all), Value::Object(given)) = (all.as_object_mut(), body) {
         all.extend(given);
     }
-    world.config = serde_json::from_value(merged.clone()).map_err(refused)?;
-    Ok(Json(merged))
+    serde_json::from_value(all).map_err(refused)
 }
 
 fn refused(error: impl std::fmt::Display) -> (StatusCode, String) {

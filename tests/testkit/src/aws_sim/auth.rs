@@ -21,6 +21,13 @@ pub(super) struct Caller {
     pub(super) signed_at: Timestamp,
 }
 
+impl Caller {
+    /// The ARN: each access key is taken to be a user's.
+    pub(super) fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:user/{}", self.account, self.access_key)
+    }
+}
+
 /// Read the caller, or refuse as AWS does. `now` is the simulator's clock.
 pub(super) fn authenticate(headers: &HeaderMap, config: &Config, now: Timestamp) -> Result<Caller, AwsError> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// The account of a caller, and of a KMS key, that is given no other.
+pub const DEFAULT_ACCOUNT: &str = "111122223333";
+
 /// Everything that can be chosen. `listen`, `tls` and `ledger` are read once, at the start; all else may be changed
 /// while the simulator runs. Durations are in milliseconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,6 +61,8 @@ pub struct Config {
     pub short_pages: bool,
     /// The account has opted out of AWS keeping content: an output bucket is mandatory.
     pub opted_out: bool,
+    /// When a job is found to have a KMS key that cannot be used.
+    pub key_fault: KeyFault,
     /// How particular jobs end; the first rule that fits applies. See also [`super::outcomes`].
     pub outcomes: Vec<OutcomeRule>,
 }
@@ -69,7 +74,7 @@ impl Default for Config {
             tls: false,
             ledger: None,
             seed: 0,
-            default_account: "111122223333".to_owned(),
+            default_account: DEFAULT_ACCOUNT.to_owned(),
             accounts: BTreeMap::new(),
             signature_window_ms: 15 * 60 * 1000,
             clock_offset_ms: 0,
@@ -86,6 +91,7 @@ impl Default for Config {
             queued: 10_000,
             short_pages: false,
             opted_out: false,
+            key_fault: KeyFault::AtStart,
             outcomes: Vec::new(),
         }
     }
@@ -99,6 +105,17 @@ pub enum Statuses {
     Recorded,
     /// As the model says since it lists CBOR too: Conflict 409, NotFound 404, LimitExceeded 429.
     Modelled,
+}
+
+/// When a job is found to have a KMS key that cannot be used. AWS documents neither the time nor the answer. Either way
+/// the key counts at the end of the run too: the output cannot be written with a key that was lost meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyFault {
+    /// Start answers BadRequestException.
+    AtStart,
+    /// Start is accepted, and the job fails with [`super::outcomes::KEY_UNUSABLE`].
+    AtRun,
 }
 
 /// A way to count calls per second. AWS does not say which one it uses.

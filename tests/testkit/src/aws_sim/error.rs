@@ -61,7 +61,7 @@ impl AwsError {
     pub fn http_status(&self, statuses: Statuses) -> u16 {
         match (self.status, self.code.as_str(), statuses) {
             (Some(status), ..) => status,
-            (None, "InternalFailureException", _) => 500,
+            (None, "InternalFailureException" | "KMSInternalException", _) => 500,
             (None, "ConflictException", Statuses::Modelled) => 409,
             (None, "NotFoundException", Statuses::Modelled) => 404,
             (None, "LimitExceededException", Statuses::Modelled) => 429,

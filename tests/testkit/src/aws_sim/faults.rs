@@ -12,6 +12,8 @@ pub struct FaultRule {
     pub operation: Option<String>,
     /// A part of the job's name.
     pub job_name_contains: Option<String>,
+    /// A part of the KeyId of a call of KMS, as it is sent.
+    pub key_id_contains: Option<String>,
     /// The first fitting call that is hit, counted from 1.
     pub nth: u64,
     /// How many calls are hit, from the nth on.
@@ -30,6 +32,7 @@ impl Default for FaultRule {
         Self {
             operation: None,
             job_name_contains: None,
+            key_id_contains: None,
             nth: 1,
             times: 1,
             probability: None,
@@ -135,15 +138,14 @@ impl Faults {
         }
     }
 
-    /// What happens to this call.
-    pub(super) fn pick(&mut self, operation: &str, job_name: &str, seed: u64) -> Option<(When, What)> {
+    /// What happens to this call. The job's name and the KeyId are empty where a call has none.
+    pub(super) fn pick(&mut self, operation: &str, job_name: &str, key_id: &str, seed: u64) -> Option<(When, What)> {
+        let has = |text: &str, part: &Option<String>| part.as_ref().is_none_or(|part| text.contains(part));
         self.rules.iter_mut().enumerate().find_map(|(number, entry)| {
             let rule = &entry.rule;
             let fits = rule.operation.as_ref().is_none_or(|wanted| wanted == operation)
-                && rule
-                    .job_name_contains
-                    .as_ref()
-                    .is_none_or(|part| job_name.contains(part));
+                && has(job_name, &rule.job_name_contains)
+                && has(key_id, &rule.key_id_contains);
             if !fits {
                 return None;
             }
@@ -178,9 +180,9 @@ mod tests {
             ..FaultRule::next("Get", When::Before, What::Drop)
         };
         faults.add(rule);
-        let hits: Vec<_> = (0..5).map(|_| faults.pick("Get", "a", 0).is_some()).collect();
+        let hits: Vec<_> = (0..5).map(|_| faults.pick("Get", "a", "", 0).is_some()).collect();
         assert_eq!(hits, [false, true, true, false, false]);
-        assert!(faults.pick("List", "a", 0).is_none());
+        assert!(faults.pick("List", "a", "", 0).is_none());
         assert_eq!(faults.entries()[0].fired, 2);
     }
 
@@ -196,7 +198,7 @@ mod tests {
                 .always(),
             );
             (0..1000)
-                .map(|_| faults.pick("Get", "", seed).is_some())
+                .map(|_| faults.pick("Get", "", "", seed).is_some())
                 .collect::<Vec<_>>()
         };
         let hits = run(7).iter().filter(|hit| **hit).count();

@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 use super::config::Config;
 use super::error::AwsError;
 use super::kinds::Kind;
+use super::kms_jobs::JobKey;
+use super::kms_keys::Keys;
+use super::outcomes;
 
 /// What identifies a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,18 +40,28 @@ pub(super) struct Job {
     pub(super) ended: Option<i64>,
     pub(super) removed: Option<i64>,
     pub(super) run_ms: i64,
-    /// Why the job fails; absent: it completes.
+    /// Why the job fails; absent: it completes, unless its key is lost.
     pub(super) failure: Option<String>,
+    /// The key for its output.
+    pub(super) encryption: Option<JobKey>,
+    /// That key cannot be used, as things are.
+    pub(super) key_lost: bool,
 }
 
 impl Job {
     pub(super) fn status(&self, at: i64) -> &'static str {
-        match (self.started, self.ended, &self.failure) {
+        match (self.started, self.ended, self.reason()) {
             (_, Some(ended), None) if ended <= at => "COMPLETED",
             (_, Some(ended), Some(_)) if ended <= at => "FAILED",
             (Some(started), ..) if started <= at => "IN_PROGRESS",
             _ => "QUEUED",
         }
+    }
+
+    /// Why the job fails, as things are.
+    pub(super) fn reason(&self) -> Option<&str> {
+        let lost = self.key_lost.then_some(outcomes::KEY_UNUSABLE);
+        self.failure.as_deref().or(lost)
     }
 
     pub(super) fn is_terminal(&self, at: i64) -> bool {
@@ -174,6 +187,13 @@ impl Jobs {
         for job in self.by_key.values_mut().filter(|job| !job.is_terminal(now)) {
             job.started = Some(job.started.map_or(now, |started| started.min(now)));
             job.ended = Some(now);
+        }
+    }
+
+    /// Decide anew, for each job that has not ended, whether its key lets it complete.
+    pub(super) fn judge_keys(&mut self, now: i64, keys: &Keys) {
+        for job in self.by_key.values_mut().filter(|job| !job.is_terminal(now)) {
+            job.key_lost = job.encryption.as_ref().is_some_and(|key| !key.is_usable(keys));
         }
     }
 

@@ -1,11 +1,12 @@
-//! aws-sim: an Amazon Transcribe and STS that is as strict as AWS and fails on demand.
+//! aws-sim: an Amazon Transcribe, KMS and STS that are as strict as AWS and fail on demand.
 //!
 //! It shares no code with the operator, so that agreement between the two means something. What it accepts and answers
 //! is held against an extract of the AWS model; error codes and texts are those recorded from AWS or documented.
 //!
 //! A request passes, in this order: the fault rules, the caller's signature header ([`auth`]), the quota ([`quota`]),
 //! the AWS model ([`model`]), the rules between members ([`rules`]), and then the records ([`jobs`]). Every call that
-//! changed a record leaves a line in the [`ledger`].
+//! changed a record leaves a line in the [`ledger`]. KMS ([`kms`]) has keys in place of records, and Transcribe uses them
+//! for its jobs ([`kms_jobs`]).
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -25,6 +26,13 @@ mod error;
 mod faults;
 mod jobs;
 mod kinds;
+mod kms;
+mod kms_controls;
+mod kms_id;
+mod kms_jobs;
+mod kms_keys;
+mod kms_metadata;
+mod kms_policy;
 mod ledger;
 mod list;
 mod model;
@@ -34,7 +42,7 @@ mod render;
 mod rules;
 mod server;
 mod sts;
-mod tls;
+pub(crate) mod tls;
 mod transcribe;
 mod world;
 
@@ -46,9 +54,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use config::{Config, OutcomeRule, Statuses, Window};
+pub use config::{Config, DEFAULT_ACCOUNT, KeyFault, OutcomeRule, Statuses, Window};
 pub use error::AwsError;
 pub use faults::{FaultRule, What, When};
+pub use kms_controls::KmsCall;
+pub use kms_keys::{DEFAULT_KEY_ALIAS, DEFAULT_KEY_ID, DEFAULT_KEY_REGIONS, Key, KeyState};
 pub use ledger::{Calls, LedgerLine};
 pub use model::Model;
 use world::{Sim, World};

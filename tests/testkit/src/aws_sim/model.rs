@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use super::error::AwsError;
 
-/// The extract that `aws-model/extract.py` makes.
-const EXTRACT: &str = include_str!("../../aws-model/transcribe.json");
+/// The extracts that `aws-model/extract.py` makes.
+const TRANSCRIBE: &str = include_str!("../../aws-model/transcribe.json");
+const KMS: &str = include_str!("../../aws-model/kms.json");
 
-/// The operations and shapes of Amazon Transcribe.
+/// The operations and shapes of one service.
 #[derive(Debug, Deserialize)]
 pub struct Model {
     metadata: Metadata,
@@ -23,11 +24,15 @@ pub struct Model {
     shapes: BTreeMap<String, Shape>,
     #[serde(skip)]
     patterns: HashMap<String, Regex>,
+    /// The code of a violation.
+    #[serde(skip)]
+    invalid: &'static str,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata {
+    endpoint_prefix: String,
     target_prefix: String,
 }
 
@@ -73,6 +78,10 @@ enum Shape {
         #[serde(flatten)]
         bounds: Bounds,
     },
+    Blob {
+        #[serde(flatten)]
+        bounds: Bounds,
+    },
     Float {},
     Boolean {},
     Timestamp {},
@@ -85,9 +94,20 @@ struct Bounds {
 }
 
 impl Model {
-    /// Read the extract and compile its patterns.
-    pub fn load() -> anyhow::Result<Self> {
-        let mut model: Self = serde_json::from_str(EXTRACT).context("the extract of the AWS model")?;
+    /// The model of Amazon Transcribe.
+    pub fn transcribe() -> anyhow::Result<Self> {
+        Self::load(TRANSCRIBE, "BadRequestException")
+    }
+
+    /// The model of AWS KMS.
+    pub fn kms() -> anyhow::Result<Self> {
+        Self::load(KMS, "ValidationException")
+    }
+
+    /// Read an extract and compile its patterns.
+    fn load(extract: &str, invalid: &'static str) -> anyhow::Result<Self> {
+        let mut model: Self = serde_json::from_str(extract).context("the extract of the AWS model")?;
+        model.invalid = invalid;
         for shape in model.shapes.values() {
             if let Shape::String {
                 pattern: Some(pattern), ..
@@ -99,6 +119,16 @@ impl Model {
             }
         }
         Ok(model)
+    }
+
+    /// The service's name in a credential scope.
+    pub(super) fn service(&self) -> &str {
+        &self.metadata.endpoint_prefix
+    }
+
+    /// Whether an `X-Amz-Target` is of this service, be there such an operation or not.
+    pub(super) fn is_target(&self, target: &str) -> bool {
+        target.split('.').next() == Some(&self.metadata.target_prefix)
     }
 
     /// The operation that an `X-Amz-Target` names.
@@ -143,17 +173,12 @@ impl Model {
         self.types(shape, value)?;
         let mut found = Vec::new();
         self.violations(shape, value, "", &mut found);
-        match found.len() {
-            0 => Ok(()),
-            1 => Err(AwsError::bad_request(format!(
-                "1 validation error detected: {}",
-                found[0]
-            ))),
-            n => Err(AwsError::bad_request(format!(
-                "{n} validation errors detected: {}",
-                found.join("; ")
-            ))),
-        }
+        let text = match found.len() {
+            0 => return Ok(()),
+            1 => format!("1 validation error detected: {}", found[0]),
+            n => format!("{n} validation errors detected: {}", found.join("; ")),
+        };
+        Err(AwsError::new(self.invalid, text))
     }
 
     /// Types and member names. A null member counts as absent.
@@ -177,6 +202,7 @@ impl Model {
             | (Some(Shape::Boolean {}), Value::Bool(_))
             | (Some(Shape::Float {} | Shape::Timestamp {}), Value::Number(_)) => Ok(()),
             (Some(Shape::Integer { .. }), Value::Number(number)) if number.is_i64() => Ok(()),
+            (Some(Shape::Blob { .. }), Value::String(text)) if decoded_length(text).is_some() => Ok(()),
             (_, given) => Err(AwsError::serialization(format!(
                 "{} can not be converted to {shape}",
                 type_name(given)
@@ -247,6 +273,9 @@ impl Model {
             }
             (Some(Shape::Integer { bounds }), Value::Number(number)) => {
                 broken.extend(number.as_i64().and_then(|number| bounds.broken("value", number)));
+            }
+            (Some(Shape::Blob { bounds }), Value::String(text)) => {
+                broken.extend(decoded_length(text).and_then(|length| bounds.broken("length", length)));
             }
             (Some(Shape::List { member, bounds }), Value::Array(given)) => {
                 broken.extend(bounds.broken("length", given.len()));
@@ -322,6 +351,14 @@ fn plain(value: &Value) -> String {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
+}
+
+/// How many bytes a text in base64 stands for; none if it is not base64.
+fn decoded_length(text: &str) -> Option<usize> {
+    let digits = text.strip_suffix("==").or(text.strip_suffix('=')).unwrap_or(text);
+    let digit = |byte: u8| byte.is_ascii_alphanumeric() || b"+/".contains(&byte);
+    let well_formed = text.len().is_multiple_of(4) && digits.bytes().all(digit);
+    well_formed.then_some(digits.len() * 3 / 4)
 }
 
 /// Members appear in violations with a small first letter.

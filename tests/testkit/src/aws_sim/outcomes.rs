@@ -42,6 +42,10 @@ pub const FAILURES: [(&str, &str); 6] = [
 /// A reason outside the six: nothing is wrong with the input, so trying again may help.
 pub const INTERNAL: &str = "The job failed because of an internal error. Try your request again.";
 
+/// The reason for which a job fails whose KMS key cannot be used when its output is to be written. The text is inferred:
+/// AWS documents that access to the key can be lost, not what it says then.
+pub const KEY_UNUSABLE: &str = "The KMS key that you specified can't be accessed. Check the key and its permissions.";
+
 /// Jobs so far by account, Region and media URI, for `fail-first-N`.
 pub(super) type Seen = HashMap<(String, String, String), u64>;
 

@@ -4,7 +4,6 @@ use std::collections::{HashMap, VecDeque};
 
 use super::auth::Caller;
 use super::config::{Config, Window};
-use super::error::AwsError;
 use super::kinds::{Kind, Verb};
 
 /// AWS names no rate for calls on tags; they are rare, and this is the lowest of its rates.
@@ -24,10 +23,10 @@ enum Used {
 }
 
 impl Quotas {
-    /// Count a call, or refuse it. `now` is in milliseconds.
-    pub(super) fn take(&mut self, caller: &Caller, operation: &str, config: &Config, now: i64) -> Result<(), AwsError> {
+    /// Count a call; false if it is one too many. `now` is in milliseconds.
+    pub(super) fn take(&mut self, caller: &Caller, operation: &str, config: &Config, now: i64) -> bool {
         if !config.rates {
-            return Ok(());
+            return true;
         }
         let rate = i64::from(
             config
@@ -44,11 +43,7 @@ impl Quotas {
         if !used.is(window) {
             *used = Used::new(window, rate, now);
         }
-        if used.take(rate, now) {
-            Ok(())
-        } else {
-            Err(AwsError::limit())
-        }
+        used.take(rate, now)
     }
 }
 
@@ -63,7 +58,11 @@ fn aws_rate(operation: &str) -> u32 {
         Some((kind, Verb::Get)) => kind.rates[1],
         Some((kind, Verb::List)) => kind.rates[2],
         Some((kind, Verb::Delete)) => kind.rates[3],
-        None => TAGS_PER_SECOND,
+        None => match operation {
+            "DescribeKey" => 2_000,
+            "Encrypt" | "GenerateDataKey" => 10_000,
+            _ => TAGS_PER_SECOND,
+        },
     }
 }
 

@@ -78,8 +78,8 @@ fn common(model: &Model, kind: &Kind, shape: &str, job: &Job, at: i64) -> Map<St
     }
     if let Some(ended) = job.ended.filter(|ended| *ended <= at) {
         put("CompletionTime", epoch(ended.saturating_add(job.clock_offset)));
-        if let Some(reason) = &job.failure {
-            put("FailureReason", reason.as_str().into());
+        if let Some(reason) = job.reason() {
+            put("FailureReason", reason.into());
         }
     }
     shown

@@ -15,13 +15,12 @@ use axum::routing::post;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
-use tower_service::Service;
 
 use super::auth::{Caller, authenticate};
 use super::error::AwsError;
 use super::faults::{What, When};
 use super::transcribe::{self, Call};
-use super::{Sim, admin, sts};
+use super::{KmsCall, Model, Sim, admin, kms, sts};
 
 /// The whole service: AWS at `/`, the controls under `/_sim`.
 pub(super) fn service(sim: Arc<Sim>) -> Dropping {
@@ -45,6 +44,35 @@ struct Incoming {
     headers: HeaderMap,
     body: Bytes,
     target: Option<String>,
+    service: Service,
+}
+
+/// Whose operation a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Service {
+    /// Speaks the Query protocol, in which requests have no target.
+    Sts,
+    Transcribe,
+    Kms,
+}
+
+impl Service {
+    /// What is of no service is taken for Transcribe's.
+    fn of(target: Option<&str>, sim: &Sim) -> Self {
+        match target {
+            None => Self::Sts,
+            Some(target) if sim.kms.is_target(target) => Self::Kms,
+            Some(_) => Self::Transcribe,
+        }
+    }
+
+    fn model(self, sim: &Sim) -> Option<&Model> {
+        match self {
+            Self::Sts => None,
+            Self::Transcribe => Some(&sim.transcribe),
+            Self::Kms => Some(&sim.kms),
+        }
+    }
 }
 
 async fn handle(State(sim): State<Arc<Sim>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -52,7 +80,12 @@ async fn handle(State(sim): State<Arc<Sim>>, headers: HeaderMap, body: Bytes) ->
         .get("x-amz-target")
         .and_then(|target| target.to_str().ok())
         .map(str::to_owned);
-    let incoming = Incoming { headers, body, target };
+    let incoming = Incoming {
+        service: Service::of(target.as_deref(), &sim),
+        headers,
+        body,
+        target,
+    };
     // In a task of its own: a request that AWS has received happens even if the client has gone away.
     let reply = tokio::spawn(process(sim.clone(), incoming)).await;
     match reply {
@@ -78,11 +111,11 @@ async fn handle(State(sim): State<Arc<Sim>>, headers: HeaderMap, body: Bytes) ->
 /// The request's way: a fault before, the call, a fault after.
 async fn process(sim: Arc<Sim>, incoming: Incoming) -> Reply {
     let operation = incoming.operation(&sim);
-    let fault = sim.pick_fault(&operation, &incoming.job_name());
+    let fault = sim.pick_fault(&operation, &incoming.job_name(), &incoming.key_id());
     match fault {
         Some((When::Before, What::Delay(ms))) => tokio::time::sleep(Duration::from_millis(ms)).await,
         Some((When::Before, what)) => {
-            sim.count(&operation, "fault");
+            incoming.count(&sim, &operation, "fault");
             return incoming.suffer(what);
         }
         Some((When::After, what)) => {
@@ -102,7 +135,7 @@ async fn process(sim: Arc<Sim>, incoming: Incoming) -> Reply {
 fn answer(sim: &Sim, operation: &str, incoming: &Incoming) -> Reply {
     let result = call(sim, operation, incoming);
     let outcome = result.as_ref().err().map_or("ok", |error| &error.code);
-    sim.count(operation, outcome);
+    incoming.count(sim, operation, outcome);
     match result {
         Ok(body) => incoming.reply(200, body),
         Err(error) => incoming.fail(sim, &error),
@@ -113,11 +146,11 @@ fn call(sim: &Sim, operation: &str, incoming: &Incoming) -> Result<String, AwsEr
     let mut world = sim.world();
     let now = world.now();
     let caller = authenticate(&incoming.headers, &world.config, world.clock(now))?;
-    if incoming.target.is_none() {
+    let Some(model) = incoming.service.model(sim) else {
         in_service(&caller, "sts")?;
         return sts::apply(&caller, &incoming.body, &world.next_id());
-    }
-    in_service(&caller, "transcribe")?;
+    };
+    in_service(&caller, model.service())?;
     let typed = incoming
         .headers
         .get("content-type")
@@ -129,14 +162,18 @@ fn call(sim: &Sim, operation: &str, incoming: &Incoming) -> Result<String, AwsEr
         .map_err(|error| AwsError::serialization(format!("The body is not JSON: {error}")))?;
     let nonce = world.next_nonce();
     let call = Call {
-        model: &sim.model,
+        model,
         caller: &caller,
         operation,
         body,
         now,
         nonce,
     };
-    Ok(transcribe::apply(&mut world, &call)?.to_string())
+    let apply = match incoming.service {
+        Service::Kms => kms::apply,
+        Service::Transcribe | Service::Sts => transcribe::apply,
+    };
+    Ok(apply(&mut world, &call)?.to_string())
 }
 
 fn in_service(caller: &Caller, service: &str) -> Result<(), AwsError> {
@@ -150,19 +187,42 @@ fn in_service(caller: &Caller, service: &str) -> Result<(), AwsError> {
 impl Incoming {
     /// The operation's name; empty if there is no such operation.
     fn operation(&self, sim: &Sim) -> String {
-        match &self.target {
-            Some(target) => sim.model.operation(target).unwrap_or_default().to_owned(),
-            None => sts::operation(&self.body),
+        match (&self.target, self.service.model(sim)) {
+            (Some(target), Some(model)) => model.operation(target).unwrap_or_default().to_owned(),
+            _ => sts::operation(&self.body),
+        }
+    }
+
+    /// The body as far as it is JSON.
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// Count the call; one of KMS leaves its details too.
+    fn count(&self, sim: &Sim, operation: &str, outcome: &str) {
+        let operation = if operation.is_empty() { "unknown" } else { operation };
+        let mut world = sim.world();
+        world.ledger.count(operation, outcome);
+        if self.service == Service::Kms {
+            let time = world.clock(world.now());
+            let caller = authenticate(&self.headers, &world.config, time).ok();
+            let call = KmsCall::of(time, caller, operation, &self.json(), outcome);
+            world.kms_calls.add(call);
         }
     }
 
     /// The job's name as it stands in the body or at the end of an ARN; empty if there is none.
     fn job_name(&self) -> String {
-        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let body = self.json();
         let members = body.as_object().into_iter().flatten();
         let mut named = members.filter(|(name, _)| name.ends_with("JobName") || *name == "ResourceArn");
         let name = named.find_map(|(_, value)| value.as_str()).unwrap_or_default();
         name.rsplit('/').next().unwrap_or_default().to_owned()
+    }
+
+    /// The KeyId as it stands in the body; empty if there is none.
+    fn key_id(&self) -> String {
+        self.json()["KeyId"].as_str().unwrap_or_default().to_owned()
     }
 
     fn suffer(&self, what: What) -> Reply {
@@ -187,10 +247,9 @@ impl Incoming {
     }
 
     fn reply(&self, status: u16, body: String) -> Reply {
-        let content_type = if self.target.is_some() {
-            "application/x-amz-json-1.1"
-        } else {
-            "text/xml"
+        let content_type = match self.service {
+            Service::Sts => "text/xml",
+            Service::Transcribe | Service::Kms => "application/x-amz-json-1.1",
         };
         Reply::Http {
             status,
@@ -205,13 +264,12 @@ impl Incoming {
     }
 
     fn write(&self, error: &AwsError, status: u16) -> Reply {
-        if self.target.is_some() {
-            return self.reply(
-                status,
-                json!({"__type": error.code, "Message": error.message}).to_string(),
-            );
-        }
-        let (status, body) = sts::error(error, "00000000-0000-0000-0000-000000000000");
+        let json = |member: &str| json!({"__type": error.code, member: error.message}).to_string();
+        let (status, body) = match self.service {
+            Service::Transcribe => (status, json("Message")),
+            Service::Kms => (status, json("message")),
+            Service::Sts => sts::error(error, "00000000-0000-0000-0000-000000000000"),
+        };
         self.reply(status, body)
     }
 }
@@ -230,10 +288,10 @@ fn dropped() -> Response {
 #[derive(Clone)]
 pub(super) struct Dropping(Router);
 
-impl<B> Service<http::Request<B>> for Dropping
+impl<B> tower_service::Service<http::Request<B>> for Dropping
 where
-    Router: Service<http::Request<B>, Response = Response, Error = Infallible>,
-    <Router as Service<http::Request<B>>>::Future: Send + 'static,
+    Router: tower_service::Service<http::Request<B>, Response = Response, Error = Infallible>,
+    <Router as tower_service::Service<http::Request<B>>>::Future: Send + 'static,
 {
     type Response = Response;
     type Error = std::io::Error;
@@ -244,7 +302,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let reply = Service::call(&mut self.0, request);
+        let reply = tower_service::Service::call(&mut self.0, request);
         Box::pin(async move {
             let Ok(response) = reply.await;
             match response.extensions().get::<Unsent>() {

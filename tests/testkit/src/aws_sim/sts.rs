@@ -22,9 +22,10 @@ pub(super) fn apply(caller: &Caller, body: &[u8], request_id: &str) -> Result<St
     } = caller;
     Ok(format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/{VERSION}/\"><GetCallerIdentityResult>\
-         <Arn>arn:aws:iam::{account}:user/{key}</Arn><UserId>{key}</UserId><Account>{account}</Account>\
+         <Arn>{arn}</Arn><UserId>{key}</UserId><Account>{account}</Account>\
          </GetCallerIdentityResult><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
          </GetCallerIdentityResponse>",
+        arn = escaped(&caller.arn()),
         key = escaped(access_key),
     ))
 }

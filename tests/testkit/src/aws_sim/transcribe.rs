@@ -9,10 +9,11 @@ use super::auth::Caller;
 use super::error::AwsError;
 use super::jobs::{Job, Key};
 use super::kinds::{Kind, Verb};
+use super::kms_jobs::JobKey;
 use super::ledger::LedgerLine;
 use super::model::Model;
 use super::render::{self, Moment};
-use super::{World, list, outcomes, rules};
+use super::{World, kms_jobs, list, outcomes, rules};
 
 /// One call: who asks what.
 pub(super) struct Call<'c> {
@@ -28,9 +29,9 @@ pub(super) struct Call<'c> {
 
 /// Apply a call and answer it.
 pub(super) fn apply(world: &mut World, call: &Call<'_>) -> Result<Value, AwsError> {
-    world
-        .quotas
-        .take(call.caller, call.operation, &world.config, call.now)?;
+    if !world.quotas.take(call.caller, call.operation, &world.config, call.now) {
+        return Err(AwsError::limit());
+    }
     call.model.check_input(call.operation, &call.body)?;
     world.jobs.advance(call.now, &world.config);
     match Kind::of_operation(call.operation) {
@@ -61,6 +62,9 @@ fn start(world: &mut World, call: &Call<'_>, kind: &'static Kind) -> Result<Valu
     }
     let uri = call.text("/Media/MediaFileUri");
     outcomes::refuse_media(uri)?;
+    let encryption = JobKey::of(call, &world.keys);
+    let usable = encryption.as_ref().is_none_or(|key| key.is_usable(&world.keys));
+    kms_jobs::refuse(usable, world.config.key_fault)?;
     let defer = call.body.pointer("/JobExecutionSettings/AllowDeferredExecution") == Some(&Value::Bool(true));
     world.jobs.check_room(&key, defer, &world.config)?;
     let place = (key.account.clone(), key.region.clone(), uri.to_owned());
@@ -78,6 +82,8 @@ fn start(world: &mut World, call: &Call<'_>, kind: &'static Kind) -> Result<Valu
         removed: None,
         run_ms,
         failure,
+        encryption,
+        key_lost: !usable,
         key: key.clone(),
     };
     world.jobs.start(job, &world.config);
@@ -267,5 +273,7 @@ pub(super) fn foreign(foreign: &super::ForeignJob, world: &World, now: i64) -> a
         removed: None,
         run_ms: world.config.run_ms,
         failure: (foreign.status == "FAILED").then(|| outcomes::INTERNAL.to_owned()),
+        encryption: None,
+        key_lost: false,
     })
 }

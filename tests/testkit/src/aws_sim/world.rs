@@ -6,12 +6,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::kms_controls::KmsCalls;
+use super::kms_keys::Keys;
 use super::{Config, ForeignJob, JobView, Model, What, When, faults, jobs, ledger, outcomes, quota, transcribe};
 
 /// What the connections share.
 #[derive(Debug)]
 pub(super) struct Sim {
-    pub(super) model: Model,
+    pub(super) transcribe: Model,
+    pub(super) kms: Model,
     pub(super) ca_pem: Option<String>,
     world: Mutex<World>,
 }
@@ -21,6 +24,8 @@ pub(super) struct Sim {
 pub(super) struct World {
     pub(super) config: Config,
     pub(super) jobs: jobs::Jobs,
+    pub(super) keys: Keys,
+    pub(super) kms_calls: KmsCalls,
     pub(super) quotas: quota::Quotas,
     pub(super) ledger: ledger::Ledger,
     pub(super) faults: faults::Faults,
@@ -31,9 +36,12 @@ pub(super) struct World {
 impl Sim {
     pub(super) fn new(config: Config) -> anyhow::Result<Self> {
         let ledger = ledger::Ledger::open(config.ledger.as_deref())?;
+        let now = at(Timestamp::now().as_millisecond().saturating_add(config.clock_offset_ms));
         let world = World {
             config,
             jobs: jobs::Jobs::default(),
+            keys: Keys::new(now)?,
+            kms_calls: KmsCalls::default(),
             quotas: quota::Quotas::default(),
             ledger,
             faults: faults::Faults::default(),
@@ -41,7 +49,8 @@ impl Sim {
             nonce: 0,
         };
         Ok(Self {
-            model: Model::load()?,
+            transcribe: Model::transcribe()?,
+            kms: Model::kms()?,
             ca_pem: None,
             world: Mutex::new(world),
         })
@@ -52,15 +61,10 @@ impl Sim {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn pick_fault(&self, operation: &str, job_name: &str) -> Option<(When, What)> {
+    pub(super) fn pick_fault(&self, operation: &str, job_name: &str, key_id: &str) -> Option<(When, What)> {
         let mut world = self.world();
         let seed = world.config.seed;
-        world.faults.pick(operation, job_name, seed)
-    }
-
-    pub(super) fn count(&self, operation: &str, outcome: &str) {
-        let operation = if operation.is_empty() { "unknown" } else { operation };
-        self.world().ledger.count(operation, outcome);
+        world.faults.pick(operation, job_name, key_id, seed)
     }
 
     /// The `Date` and the request id of a reply.

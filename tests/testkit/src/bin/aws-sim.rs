@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use testkit::aws_sim::{AwsSim, Config};
 
-/// An Amazon Transcribe and STS for tests; its controls are under /_sim/.
+/// An Amazon Transcribe, KMS and STS for tests; its controls are under /_sim/.
 #[derive(Parser)]
 #[command(name = "aws-sim")]
 struct Args {

@@ -1,6 +1,10 @@
 //! The AWS simulator over real sockets: through the AWS SDK, and by raw requests for what the SDK would not send.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, missing_docs)]
 
+mod kms;
+mod kms_calls;
+mod kms_jobs;
+mod kms_policies;
 mod lists;
 mod records;
 mod strict;
@@ -23,7 +27,8 @@ use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use testkit::aws_sim::{
-    AwsSim, Config, FaultRule, ForeignJob, LedgerLine, Model, OutcomeRule, Statuses, What, When, outcomes,
+    AwsSim, Config, DEFAULT_KEY_ALIAS, DEFAULT_KEY_ID, FaultRule, ForeignJob, Key, KeyFault, KeyState, LedgerLine,
+    Model, OutcomeRule, Statuses, What, When, outcomes,
 };
 
 const START: &str = "StartTranscriptionJob";
@@ -61,6 +66,49 @@ fn sdk_config(sim: &AwsSim) -> aws_sdk_transcribe::config::Builder {
                 .operation_timeout(Duration::from_secs(2))
                 .build(),
         )
+}
+
+/// A client of KMS: in a Region, with an access key.
+fn kms(sim: &AwsSim, region: &str, key: &str) -> aws_sdk_kms::Client {
+    let config = aws_sdk_kms::Config::builder()
+        .behavior_version(aws_sdk_kms::config::BehaviorVersion::latest())
+        .endpoint_url(sim.url())
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(Credentials::new(key, "secret", None, None, "test"))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(Duration::from_secs(2))
+                .build(),
+        );
+    aws_sdk_kms::Client::from_conf(config.build())
+}
+
+/// What DescribeKey says: the key's ARN, or the code and the text.
+async fn described(client: &aws_sdk_kms::Client, id: &str) -> String {
+    match client.describe_key().key_id(id).send().await {
+        Ok(reply) => reply.key_metadata.unwrap().arn.unwrap(),
+        Err(error) => told(&error),
+    }
+}
+
+/// What a dry run of GenerateDataKey says: the code and the text.
+async fn tried(client: &aws_sdk_kms::Client, id: &str, context: &[(&str, &str)]) -> String {
+    let context = context
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let context: std::collections::HashMap<_, _> = context.collect();
+    let call = client.generate_data_key().key_id(id).number_of_bytes(32).dry_run(true);
+    let call = call.set_encryption_context((!context.is_empty()).then_some(context));
+    told(&call.send().await.unwrap_err())
+}
+
+fn told(error: &impl ProvideErrorMetadata) -> String {
+    format!(
+        "{}: {}",
+        error.code().unwrap_or("none"),
+        error.message().unwrap_or("none")
+    )
 }
 
 async fn start(client: &aws_sdk_transcribe::Client, name: &str, uri: &str) -> Result<(), String> {

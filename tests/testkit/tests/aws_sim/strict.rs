@@ -249,7 +249,7 @@ fn full_request() -> Value {
 
 #[tokio::test]
 async fn every_member_of_the_start_request_is_accepted_and_every_reply_is_of_the_model() {
-    let (sim, model) = (sim().await, Model::load().unwrap());
+    let (sim, model) = (sim().await, Model::transcribe().unwrap());
     let mut identifying = full_request();
     let members = identifying.as_object_mut().unwrap();
     for member in ["LanguageCode", "ModelSettings", "ContentRedaction", "ToxicityDetection"] {

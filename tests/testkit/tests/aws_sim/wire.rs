@@ -245,6 +245,34 @@ async fn the_program_is_controlled_over_http() {
     assert_eq!(ask("DELETE", "/faults", json!({})).await.0, 200);
     assert_eq!(ask("DELETE", "/jobs/theirs", json!({})).await.1["removed"], 1);
     assert_eq!(ask("GET", "/ledger", json!({})).await.1, json!([]));
+
+    let arn = Key::default().arn();
+    assert_eq!(ask("GET", "/keys", json!({})).await.1.as_array().unwrap().len(), 3);
+    let state = |state: &str| json!({"key_id": DEFAULT_KEY_ID, "key_state": state});
+    assert_eq!(ask("POST", "/keys", state("Lost")).await.0, 400);
+    assert_eq!(ask("POST", "/keys", state("Disabled")).await.1["key"], *arn);
+    let signing = json!({"key_id": DEFAULT_KEY_ID, "key_usage": "SIGN_VERIFY"});
+    assert_eq!(ask("POST", "/keys", signing).await.0, 200);
+    let key = ask("GET", "/keys", json!({})).await.1[1].clone();
+    assert_eq!(
+        (&key["region"], &key["key_state"], &key["key_usage"]),
+        (&json!("us-east-1"), &json!("Disabled"), &json!("SIGN_VERIFY")),
+        "a member that is not given stays"
+    );
+    let alias = arn.replace(&format!("key/{DEFAULT_KEY_ID}"), "alias/finance");
+    let named = json!({"name": "alias/finance", "key": arn});
+    assert_eq!(ask("POST", "/aliases", named).await.0, 200);
+    assert_eq!(ask("GET", "/aliases", json!({})).await.1[&alias], *arn);
+    assert_eq!(
+        ask("DELETE", &format!("/aliases/{alias}"), json!({})).await.1["removed"],
+        true
+    );
+    assert_eq!(
+        ask("DELETE", &format!("/keys/{arn}"), json!({})).await.1["removed"],
+        true
+    );
+    assert_eq!(ask("GET", "/aliases", json!({})).await.1.as_object().unwrap().len(), 2);
+    assert_eq!(ask("GET", "/kms-calls", json!({})).await.1, json!([]));
     assert_eq!(ask("GET", "/nothing", json!({})).await.0, 404);
     program.kill().unwrap();
     program.wait().unwrap();

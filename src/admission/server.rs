@@ -1,0 +1,135 @@
+//! The webhook's shell: TLS and HTTP within bounds, and the questions to AWS.
+
+use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
+use futures::FutureExt as _;
+use hyper_util::rt::TokioTimer;
+use kube::core::{
+    DynamicObject,
+    admission::{AdmissionRequest, AdmissionReview},
+};
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tracing::info;
+
+use super::{Verdict, certificate, response, submitted};
+use crate::{
+    class::Binder,
+    engine::Engine,
+    lifecycle::{KeyVerdict, Refusal, Subject},
+    runtime::metrics::Metrics,
+};
+
+/// The API server takes objects of 3 MiB at most; a review of an update holds two of them.
+const LARGEST_BODY: usize = 7 * 1024 * 1024;
+/// How many reviews are judged at the same time; further ones wait their turn.
+const AT_ONCE: usize = 128;
+/// The API server waits five seconds.
+const LONGEST: Duration = Duration::from_millis(4500);
+/// The time that a client has for its request's head, and for the TLS handshake.
+const HEAD: Duration = Duration::from_secs(5);
+
+/// What a review needs.
+#[derive(Clone)]
+pub struct Webhook {
+    /// The classes of the kinds that are served.
+    pub binders: Arc<[Binder]>,
+    /// AWS.
+    pub engine: Engine,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+impl Webhook {
+    /// Serves `/validate` on a listener until the process ends.
+    pub async fn serve(self, listener: TcpListener, certificates: &Path) -> anyhow::Result<()> {
+        listener.set_nonblocking(true)?;
+        let tls = certificate::from_folder(certificates)
+            .await
+            .context("--webhook-cert-dir")?;
+        let mut server = axum_server::from_tcp_rustls(listener, tls)?;
+        server
+            .http_builder()
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD);
+        server
+            .http_builder()
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(HEAD)
+            .max_concurrent_streams(u32::try_from(AT_ONCE).unwrap_or(u32::MAX));
+        info!("serving the webhook");
+        Ok(server.serve(self.routes().into_make_service()).await?)
+    }
+
+    fn routes(self) -> Router {
+        Router::new()
+            .route("/validate", post(validate))
+            .layer(GlobalConcurrencyLimitLayer::new(AT_ONCE))
+            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST))
+            .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .layer(CatchPanicLayer::new())
+            .with_state(self)
+    }
+
+    async fn judge(&self, request: &AdmissionRequest<DynamicObject>) -> Verdict {
+        let (kind, job) = match submitted(request) {
+            Ok(Some(judged)) => judged,
+            Ok(None) => return Verdict::default(),
+            Err(refusal) => return Verdict::denied(refusal),
+        };
+        let Some(binder) = self.binders.iter().find(|binder| binder.kind == kind) else {
+            return Verdict::denied(Refusal::new(
+                crate::api::conditions::Reason::InvalidSpec,
+                format!("this operator does not run {kind}s"),
+            ));
+        };
+        // Before the class is asked for: what is verified then stays verified.
+        let verified = self.engine.identity.borrow().is_some();
+        let desired = match binder.bind(&job, &Subject::of(&job)).await {
+            Ok(desired) => desired,
+            Err(refusal) => return Verdict::denied(refusal),
+        };
+        let key = match &desired.key {
+            None => KeyVerdict::NotNeeded,
+            Some(_) if !verified => KeyVerdict::NotAsked,
+            Some(key) => self.engine.judge_key(key, &desired.pinned.context, None).boxed().await,
+        };
+        Verdict::of(&desired, &key)
+    }
+}
+
+async fn validate(State(webhook): State<Webhook>, body: Bytes) -> Response {
+    let review = serde_json::from_slice::<AdmissionReview<DynamicObject>>(&body).ok();
+    let request: Option<AdmissionRequest<DynamicObject>> = review.and_then(|review| review.try_into().ok());
+    let Some(request) = request else {
+        return (
+            StatusCode::BAD_REQUEST,
+            "the body is no AdmissionReview with a request\n",
+        )
+            .into_response();
+    };
+    let verdict = webhook.judge(&request).await;
+    webhook
+        .metrics
+        .review(if verdict.denial.is_some() { "denied" } else { "allowed" });
+    info!(
+        namespace = request.namespace,
+        name = request.name,
+        allowed = verdict.denial.is_none(),
+        reason = verdict.denial.as_ref().map(|refusal| refusal.reason.as_str()),
+        warnings = verdict.warnings.len(),
+        "reviewed"
+    );
+    Json(response(&request, &verdict).into_review()).into_response()
+}

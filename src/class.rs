@@ -1,0 +1,55 @@
+//! Which class applies to an object, and the object bound to it: the same for the webhook and for the reconciler.
+
+use std::sync::Arc;
+
+use futures::{FutureExt as _, future::BoxFuture};
+use tokio::sync::watch;
+
+use crate::{
+    api::Kind,
+    lifecycle::{Class, Desired, Identity, Job, NameHead, Refusal, Request, Subject},
+};
+
+/// Says which class applies to an object.
+pub trait Classes: Send + Sync {
+    /// The class, or why there is none.
+    fn class_of<'a>(&'a self, job: &'a Subject) -> BoxFuture<'a, Result<Class, Refusal>>;
+}
+
+/// The one class that the install's flags make. Its account is the operator's own, once AWS has said whose credentials these
+/// are.
+#[derive(Clone, Debug)]
+pub struct InstallClass {
+    /// What the flags say.
+    pub class: Class,
+    /// Whose credentials these are.
+    pub identity: watch::Receiver<Option<Identity>>,
+}
+
+impl Classes for InstallClass {
+    fn class_of<'a>(&'a self, _job: &'a Subject) -> BoxFuture<'a, Result<Class, Refusal>> {
+        let mut class = self.class.clone();
+        class.reference.account_id = self.identity.borrow().as_ref().map(|identity| identity.account.clone());
+        async move { Ok(class) }.boxed()
+    }
+}
+
+/// Finds the classes of objects of a kind.
+#[derive(Clone)]
+pub struct Binder {
+    /// The kind.
+    pub kind: Kind,
+    /// What the names of this cluster's jobs begin with.
+    pub head: NameHead,
+    /// The classes.
+    pub classes: Arc<dyn Classes>,
+}
+
+impl Binder {
+    /// The effective request, or why there is none.
+    pub async fn bind(&self, job: &Job, subject: &Subject) -> Result<Desired, Refusal> {
+        let request = Request::parse(self.kind, &job.spec)?;
+        let class = self.classes.class_of(subject).await?;
+        Desired::bind(request, &class, &self.head, subject)
+    }
+}

@@ -1,0 +1,220 @@
+//! What KMS says of a key, and what follows for a job that asks for it.
+//!
+//! Usable is a customer managed key with `SYMMETRIC_DEFAULT` and `ENCRYPT_DECRYPT` (Transcribe developer guide, "Key
+//! management"; RSA keys can be `ENCRYPT_DECRYPT` too) that is in a state in which it encrypts (KMS developer guide, "Key
+//! states"). What KMS does not say is never taken for a no.
+
+use super::{
+    Refusal,
+    fault::{Fault, FaultKind},
+    observed::KeyVerdict,
+};
+use crate::api::{
+    conditions::Reason,
+    types::{KeyForm, KmsKeyRef},
+};
+
+/// The field that names the key.
+pub const KEY_FIELD: &str = "spec.encryption.kmsKeyId";
+
+/// What DescribeKey says of a key, in AWS's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyFacts {
+    /// The ARN of the key, also when it was asked for by an alias.
+    pub arn: String,
+    /// `CUSTOMER` or `AWS`.
+    pub key_manager: String,
+    /// `SYMMETRIC_DEFAULT`, or what the key is instead.
+    pub key_spec: String,
+    /// `ENCRYPT_DECRYPT`, or what the key is for instead.
+    pub key_usage: String,
+    /// `Enabled`, or how it is instead.
+    pub key_state: String,
+}
+
+/// What the dry runs say about the use of a key with the job's encryption context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// One of them would have succeeded.
+    Allowed,
+    /// All were denied. Only a hint: a policy by `kms:ViaService` refuses direct use although the job works.
+    Denied,
+    /// KMS could not be asked.
+    Unknown(Fault),
+}
+
+/// What KMS said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeySeen {
+    /// DescribeKey.
+    pub facts: Result<KeyFacts, Fault>,
+    /// The dry runs of GenerateDataKey and Encrypt. `None`: they were not tried.
+    pub access: Option<Access>,
+}
+
+/// Judges a key by what KMS says of it. `account` and `region` are the job's: what a bare id or alias means.
+pub fn judge(reference: &KmsKeyRef, account: Option<&str>, region: &str, seen: &KeySeen) -> KeyVerdict {
+    let facts = match &seen.facts {
+        Ok(facts) => facts,
+        Err(fault) => return undescribed(reference, account, region, fault, seen),
+    };
+    if !same_key(reference, account, region, &facts.arn) {
+        let message = "AWS KMS answered with another key than was asked for; nothing is encrypted with it";
+        return unsettled(Reason::KeyNotResolvable, message, false);
+    }
+    match unfit(facts) {
+        Some((reason, message)) => KeyVerdict::Refused(Refusal::field(reason, KEY_FIELD, message)),
+        None => match facts.key_state.as_str() {
+            "Enabled" => usable(facts.arn.clone(), None, seen),
+            "Updating" => usable(facts.arn.clone(), Some("AWS KMS is updating the key"), seen),
+            "Creating" => unsettled(Reason::KeyUnavailable, "AWS KMS is still creating the key", true),
+            "Unavailable" => {
+                let message = "the key is unavailable: its custom key store is disconnected; connect it";
+                unsettled(Reason::KeyUnavailable, message, true)
+            }
+            other => {
+                let message = format!("the key is in the state {other}, of which nothing is known here");
+                unsettled(Reason::KeyUnavailable, message, true)
+            }
+        },
+    }
+}
+
+/// What makes a key unusable until somebody acts: what it is, or its state.
+fn unfit(facts: &KeyFacts) -> Option<(Reason, String)> {
+    if facts.key_manager != "CUSTOMER" {
+        let message =
+            "is an AWS managed key, which cannot be shared with Amazon Transcribe; use a customer managed key";
+        return Some((Reason::KeyNotCustomerManaged, message.to_owned()));
+    }
+    if let Some(message) = asymmetric(&facts.key_spec, &facts.key_usage) {
+        return Some((Reason::KeyNotSymmetric, message));
+    }
+    let (reason, message) = match facts.key_state.as_str() {
+        "Disabled" => (
+            Reason::KeyDisabled,
+            "the key is disabled; enable it (aws kms enable-key) or use another key",
+        ),
+        "PendingDeletion" => (
+            Reason::KeyPendingDeletion,
+            "the key is scheduled for deletion, and with it everything that it encrypts would be lost; cancel that (aws kms \
+             cancel-key-deletion) and enable the key, or use another one",
+        ),
+        "PendingReplicaDeletion" => (
+            Reason::KeyPendingDeletion,
+            "the multi-Region key is deleted as soon as its replicas are; cancel that (aws kms cancel-key-deletion) and \
+             enable the key, or use another one",
+        ),
+        "PendingImport" => (
+            Reason::KeyPendingImport,
+            "the key has no key material; import it (aws kms import-key-material) or use another key",
+        ),
+        _ => return None,
+    };
+    Some((reason, message.to_owned()))
+}
+
+fn asymmetric(spec: &str, usage: &str) -> Option<String> {
+    const WANTED: &str = "use a symmetric encryption key (SYMMETRIC_DEFAULT for ENCRYPT_DECRYPT)";
+    let what = match (spec, usage) {
+        ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT") => return None,
+        ("SYMMETRIC_DEFAULT", _) => return Some(format!("the key is not for encryption but for {usage}; {WANTED}")),
+        (_, "GENERATE_VERIFY_MAC") => "an HMAC key, which encrypts nothing",
+        (_, "SIGN_VERIFY") => "an asymmetric key for signatures, which encrypts nothing",
+        (_, "ENCRYPT_DECRYPT") => "asymmetric: it encrypts, but not what Amazon S3 stores",
+        _ => "asymmetric",
+    };
+    Some(format!("the key ({spec}, {usage}) is {what}; {WANTED}"))
+}
+
+fn usable(arn: String, doubt: Option<&str>, seen: &KeySeen) -> KeyVerdict {
+    let access = match &seen.access {
+        Some(Access::Denied) => Some(
+            "AWS KMS denies the operator to use the key with this encryption context directly; the job fails unless the \
+             key's policy allows it through Amazon Transcribe"
+                .to_owned(),
+        ),
+        Some(Access::Unknown(fault)) => Some(format!("whether the key may be used is not known ({})", fault.code)),
+        Some(Access::Allowed) | None => None,
+    };
+    let doubts: Vec<String> = doubt.map(str::to_owned).into_iter().chain(access).collect();
+    let doubt = (!doubts.is_empty()).then(|| doubts.join("; "));
+    KeyVerdict::Usable { arn, doubt }
+}
+
+/// DescribeKey gave no answer, or an error.
+fn undescribed(
+    reference: &KmsKeyRef,
+    account: Option<&str>,
+    region: &str,
+    fault: &Fault,
+    seen: &KeySeen,
+) -> KeyVerdict {
+    let absent = match fault.kind {
+        FaultKind::Absent => true,
+        FaultKind::Invalid => fault.code == "InvalidArnException",
+        FaultKind::Denied if fault.code.starts_with("AccessDenied") => {
+            return not_permitted(reference, account, region, seen);
+        }
+        FaultKind::Conflict | FaultKind::Throttled | FaultKind::Denied | FaultKind::NotSent | FaultKind::Ambiguous => {
+            false
+        }
+    };
+    if absent {
+        let message =
+            "there is no such key in the account and Region of the job; correct it, or name the key by its ARN";
+        return KeyVerdict::Refused(Refusal::field(Reason::KeyNotFound, KEY_FIELD, message));
+    }
+    let message = format!(
+        "AWS KMS could not be asked about the key ({}); it is asked again",
+        fault.code
+    );
+    unsettled(Reason::KmsUnreachable, message, true)
+}
+
+/// DescribeKey may be denied where the use of the key is allowed. Only an alias cannot do without it: what it means is then
+/// not known.
+fn not_permitted(reference: &KmsKeyRef, account: Option<&str>, region: &str, seen: &KeySeen) -> KeyVerdict {
+    match reference.arn(account, region) {
+        Some(arn) if !arn.contains(":alias/") => {
+            let doubt = "the operator may not ask AWS KMS about the key (kms:DescribeKey), so whether it exists and fits is \
+                         not known";
+            usable(arn, Some(doubt), seen)
+        }
+        Some(_) | None => {
+            let message = "the operator may not ask AWS KMS what the alias means; allow it kms:DescribeKey, or name the \
+                           key by its ARN (arn:aws:kms:region:account:key/id)";
+            unsettled(Reason::KeyNotResolvable, message, false)
+        }
+    }
+}
+
+/// KMS answered about the key that was asked for: in the asked Region and account, and the very key where one was named.
+fn same_key(reference: &KmsKeyRef, account: Option<&str>, region: &str, answered: &str) -> bool {
+    let Ok(answered) = answered.parse::<KmsKeyRef>() else {
+        return false;
+    };
+    let KeyForm::KeyArn {
+        region: in_region,
+        account: in_account,
+        key_id: answered_id,
+        ..
+    } = answered.form()
+    else {
+        return false;
+    };
+    let ours = in_region == region && account.is_none_or(|account| account == in_account);
+    match reference.form() {
+        KeyForm::KeyArn { .. } => reference == &answered,
+        KeyForm::AliasArn { region, account, .. } => (region, account) == (in_region, in_account),
+        KeyForm::KeyId(key_id) => ours && key_id == answered_id,
+        KeyForm::AliasName(_) => ours,
+    }
+}
+
+fn unsettled(reason: Reason, message: impl Into<String>, passes: bool) -> KeyVerdict {
+    KeyVerdict::Unsettled {
+        refusal: Refusal::field(reason, KEY_FIELD, message),
+        passes,
+    }
+}
