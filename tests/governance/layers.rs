@@ -13,6 +13,7 @@ use transcribe_operator::api::{Kind, Spec, status::ClassRef};
 use transcribe_operator::lifecycle::{Class, Desired, Job, NameHead, Refusal, Request, Subject};
 
 use crate::cases::{ACCOUNT, Case, REGION};
+use crate::live::{self, Asked};
 use crate::verdict::{Layer, Verdict};
 
 /// What a layer answered.
@@ -38,48 +39,77 @@ const AT_A_TIME: usize = 8;
 /// The answers to every case, in order.
 pub async fn judge_all(cases: &[Case]) -> anyhow::Result<Vec<Actual>> {
     let stage = Stage::start(Config::default()).await?;
-    let answers = cases.iter().map(|case| judge(&stage, case));
+    let judges = Judges {
+        asked: Asked::start(&stage).await?,
+        has_check: live::has_check().await?,
+        stage,
+    };
+    let answers = cases.iter().map(|case| judges.judge(case));
     let answers: Vec<_> = futures::stream::iter(answers).buffered(AT_A_TIME).collect().await;
     answers.into_iter().collect()
 }
 
-async fn judge(stage: &Stage, case: &Case) -> anyhow::Result<Actual> {
-    let manifest = case.manifest();
-    let sent = [
-        "create",
-        "--dry-run=client",
-        "-o",
-        "json",
-        "--validate=false",
-        "-f",
-        "-",
-    ];
-    let sent = stage.kubectl.run_with(&sent, &manifest).await?;
-    let server = ask_server(stage, "strict", &manifest).await?;
-    let mut answer = api_server(&server);
-    if answer.said.contains("strict decoding error") {
-        // It hides what is wrong beside the unknown member.
-        let lenient = ask_server(stage, "ignore", &manifest).await?;
-        answer = if lenient.success { answer } else { api_server(&lenient) };
-    }
-    // What later layers see is what the API server makes of the manifest; of one that it refuses, what it was sent.
-    let stored = if server.success { &server.stdout } else { &sent.stdout };
-    let spec: Option<Value> = serde_json::from_str(stored)
-        .ok()
-        .map(|mut object: Value| without_nulls(object["spec"].take()));
-    Ok(Actual(vec![
-        (Layer::ApiServer, Some(answer)),
-        (Layer::Webhook, None),
-        (Layer::Check, None),
-        (Layer::CheckAlone, None),
-        (Layer::Parser, Some(spec.as_ref().map_or_else(never_seen, reconciler))),
-    ]))
+/// All layers, running.
+struct Judges {
+    asked: Asked,
+    has_check: bool,
+    stage: Stage,
 }
 
-async fn ask_server(stage: &Stage, validate: &str, manifest: &str) -> anyhow::Result<Output> {
-    let validate = format!("--validate={validate}");
-    let args = ["create", "--dry-run=server", "-o", "json", &validate, "-f", "-"];
-    stage.kubectl.run_with(&args, manifest).await
+impl Judges {
+    async fn judge(&self, case: &Case) -> anyhow::Result<Actual> {
+        let manifest = case.manifest();
+        let (server, spec) = self.api_server(&manifest).await?;
+        let (webhook, reconciler) = match &spec {
+            Some(spec) => (self.asked.judge(spec).await?, reconciler(spec)),
+            None => (never_seen(), never_seen()),
+        };
+        let checks = if self.has_check {
+            let (check, alone) = tokio::try_join!(live::check(&manifest), live::check_alone(&manifest))?;
+            (Some(check), Some(alone))
+        } else {
+            (None, None)
+        };
+        Ok(Actual(vec![
+            (Layer::ApiServer, Some(server)),
+            (Layer::Webhook, Some(webhook)),
+            (Layer::Check, checks.0),
+            (Layer::CheckAlone, checks.1),
+            (Layer::Parser, Some(reconciler)),
+        ]))
+    }
+
+    /// The API server's answer, and the spec as later layers see it: what the API server makes of the manifest, or of one
+    /// that it refuses, what kubectl sends.
+    async fn api_server(&self, manifest: &str) -> anyhow::Result<(Answer, Option<Value>)> {
+        let server = self
+            .create(&["--dry-run=server", "--validate=strict"], manifest)
+            .await?;
+        let mut answer = refusal_of_server(&server);
+        if answer.said.contains("strict decoding error") {
+            // It hides what is wrong beside the unknown member.
+            let lenient = self
+                .create(&["--dry-run=server", "--validate=ignore"], manifest)
+                .await?;
+            answer = if lenient.success {
+                answer
+            } else {
+                refusal_of_server(&lenient)
+            };
+        }
+        let seen = if server.success {
+            server
+        } else {
+            self.create(&["--dry-run=client", "--validate=false"], manifest).await?
+        };
+        let object: Option<Value> = serde_json::from_str(&seen.stdout).ok();
+        Ok((answer, object.map(|mut object| without_nulls(object["spec"].take()))))
+    }
+
+    async fn create(&self, flags: &[&str], manifest: &str) -> anyhow::Result<Output> {
+        let args = [&["create", "-o", "json", "-f", "-"], flags].concat();
+        self.stage.kubectl.run_with(&args, manifest).await
+    }
 }
 
 /// As the API server does before it looks at anything.
@@ -95,7 +125,7 @@ fn without_nulls(value: Value) -> Value {
 }
 
 /// From what kubectl says of the API server's refusal.
-fn api_server(output: &Output) -> Answer {
+fn refusal_of_server(output: &Output) -> Answer {
     static INVALID: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"(?m)(?:is invalid: |^\* )(spec[^\n]*?): ").unwrap());
     static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"unknown field "([^"]+)""#).unwrap());
@@ -125,7 +155,7 @@ fn reconciler(spec: &Value) -> Answer {
             account_id: Some(ACCOUNT.to_owned()),
         },
         output_bucket: Some("transcripts".to_owned()),
-        data_access_roles: Vec::new(),
+        ..Class::default()
     };
     let head = NameHead::new("c1").unwrap();
     let bound = Request::parse(Kind::TranscriptionJob, spec)

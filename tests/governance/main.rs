@@ -18,6 +18,7 @@ mod cases;
 mod contexts;
 mod known;
 mod layers;
+mod live;
 mod lookalikes;
 mod malformed;
 mod print;

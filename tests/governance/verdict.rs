@@ -105,7 +105,7 @@ pub fn from_bind(field: &str) -> Expected {
 /// Wrong for the Region or the account of the class, and right for another: only who knows them denies it.
 pub fn only_live(field: &str) -> Expected {
     let deny = || Verdict::Deny(field.to_owned());
-    Expected([Verdict::Allow, deny(), deny(), Verdict::NotJudged, Verdict::NotJudged])
+    Expected([Verdict::Allow, deny(), deny(), Verdict::NotJudged, deny()])
 }
 
 /// The API server, asked to be strict, and `check` deny it; nobody else sees what the schema does not know.
