@@ -10,6 +10,7 @@ help: ## This list
 test: ## All tests, against a real control plane (built once, about five minutes)
 	@scripts/prerequisites cargo go cc python3
 	@scripts/control-plane
+	@scripts/moto
 	cargo test --workspace --locked
 
 demo: ## See it work: a control plane, an AWS simulator, the operator and a job

@@ -1,9 +1,10 @@
-//! Real parts for the tests: a control plane, an AWS simulator, a fault proxy, operator processes and an oracle.
+//! Real parts for the tests: a control plane, an AWS simulator, a fault proxy, moto, operator processes and an oracle.
 
 pub mod aws_sim;
 pub mod control_plane;
 pub mod fault_proxy;
 pub mod kubectl;
+pub mod moto;
 pub mod operator;
 pub mod oracle;
 pub mod ports;

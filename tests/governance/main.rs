@@ -1,0 +1,128 @@
+//! One table of key identifiers and encryption contexts, and what each layer says to it.
+//!
+//! The layers are those that a manifest meets in this order: the API server (schema and CEL), the webhook, the reconciler; and
+//! beside them `check`, which is to say beforehand what they will say. What each says is written by hand in the table.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::unwrap_in_result,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    clippy::wildcard_enum_match_arm,
+    reason = "test code"
+)]
+
+mod cases;
+mod contexts;
+mod known;
+mod layers;
+mod live;
+mod lookalikes;
+mod malformed;
+mod print;
+mod shapes;
+mod surprises;
+mod verdict;
+
+use std::collections::BTreeSet;
+
+use cases::{Case, cases};
+use layers::{Actual, judge_all};
+use verdict::{Layer, Verdict};
+
+#[test]
+fn every_case_has_a_name_of_its_own_and_the_table_is_of_a_size() {
+    let cases = cases();
+    let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names.len(), cases.len());
+    assert!(cases.len() >= 120, "{}", cases.len());
+    let denied = cases.iter().filter(|case| case.expected.denied_somewhere()).count();
+    assert!(denied > 60 && cases.len() - denied > 40, "{denied} of {}", cases.len());
+}
+
+/// About the table alone, so that no case asks for what the design forbids.
+#[test]
+fn no_case_lets_a_layer_allow_what_an_earlier_one_denies() {
+    let broken: Vec<String> = cases()
+        .iter()
+        .flat_map(|case| {
+            disorder(&|layer| Some(case.expected.of(layer).clone()))
+                .into_iter()
+                .map(|problem| format!("{}: {problem}", case.name))
+        })
+        .collect();
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn each_layer_says_what_the_table_says() {
+    let cases = cases();
+    let actual = judge_all(&cases).await.unwrap();
+    println!("{}", print::table(&cases, &actual));
+    let mut problems = Vec::new();
+    for (case, actual) in cases.iter().zip(&actual) {
+        let found = found(case, actual);
+        if !known::is_known(&case.name) {
+            problems.extend(found);
+        } else if found.is_empty() {
+            problems.push(format!("{}\n    is right now: strike it out in known.rs", case.name));
+        }
+    }
+    assert!(
+        problems.is_empty(),
+        "{} mismatches:\n{}",
+        problems.len(),
+        problems.join("\n")
+    );
+}
+
+/// What is not as the table says.
+fn found(case: &Case, actual: &Actual) -> Vec<String> {
+    let mut problems: Vec<String> = Layer::ALL
+        .iter()
+        .filter_map(|layer| {
+            let (expected, answer) = (case.expected.of(*layer), actual.of(*layer)?);
+            (!expected.is_met_by(&answer.verdict))
+                .then(|| format!("{layer}: expected {expected}, is {} {}", answer.verdict, answer.said))
+        })
+        .collect();
+    // A layer that may not judge is not held to the order.
+    problems.extend(disorder(&|layer| match case.expected.of(layer) {
+        Verdict::NotJudged => Some(Verdict::NotJudged),
+        Verdict::Allow | Verdict::Deny(_) => actual.of(layer).map(|answer| answer.verdict.clone()),
+    }));
+    problems
+        .into_iter()
+        .map(|problem| format!("{}\n    {problem}", case.name))
+        .collect()
+}
+
+/// Where a later layer allows what an earlier one denies, or says it of another field.
+fn disorder(verdict: &dyn Fn(Layer) -> Option<Verdict>) -> Vec<String> {
+    use Layer::{ApiServer, Check, CheckAlone, Parser, Webhook};
+    let pairs = [
+        (ApiServer, Webhook),
+        (ApiServer, Parser),
+        (Webhook, Parser),
+        (ApiServer, Check),
+        (Webhook, Check),
+        (ApiServer, CheckAlone),
+        (CheckAlone, Check),
+        (Check, Webhook),
+    ];
+    pairs
+        .iter()
+        .filter_map(|(earlier, later)| {
+            let (one, other) = (verdict(*earlier)?, verdict(*later)?);
+            match (&one, &other) {
+                (Verdict::Deny(_), Verdict::Allow) => Some(format!("{later} allows what {earlier} denies")),
+                (Verdict::Deny(field), Verdict::Deny(another)) if field != another => {
+                    Some(format!("{earlier} denies {field}, {later} {another}"))
+                }
+                _ => None,
+            }
+        })
+        .collect()
+}
