@@ -50,12 +50,7 @@ fn key(number: u32) -> String {
 }
 
 /// Sends reviews at a rate, each on time whatever became of the ones before.
-async fn measure(
-    caller: &Caller,
-    what: &str,
-    rate: u32,
-    keys: impl Iterator<Item = String>,
-) -> anyhow::Result<()> {
+async fn measure(caller: &Caller, what: &str, rate: u32, keys: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let mut tick = interval(Duration::from_secs(1) / rate);
     let mut under_way = Vec::new();
     for key in keys {
