@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use transcribe_operator::lifecycle::Step;
+use transcribe_operator::lifecycle::{Step, Subject};
 
 use crate::{
     explore::Hasher,
