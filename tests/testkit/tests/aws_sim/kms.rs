@@ -316,7 +316,9 @@ async fn a_call_that_is_no_dry_run_answers_a_ciphertext() {
     model.check_output("Encrypt", &answer.json()).unwrap();
 
     let either = "Please specify either number of bytes or key spec.";
-    let long = "A".repeat(5600);
+    let (longest, long) = ("A".repeat(5460) + "AA==", "A".repeat(5460) + "AAA=");
+    let answer = call_kms(&sim, "Encrypt", json!({"KeyId": DEFAULT_KEY_ID, "Plaintext": longest})).await;
+    assert_eq!(answer.status, 200, "4096 bytes");
     #[rustfmt::skip]
     let table = [
         ("DescribeKey", json!({}), "ValidationException", "1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null"),
