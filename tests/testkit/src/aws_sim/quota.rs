@@ -132,6 +132,28 @@ mod tests {
     }
 
     #[test]
+    fn each_operation_has_the_rate_that_aws_gives_it() {
+        let caller = Caller {
+            access_key: String::new(),
+            account: String::new(),
+            region: String::new(),
+            service: String::new(),
+            signed_at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        for (operation, rate) in [
+            ("StartTranscriptionJob", 25),
+            ("TagResource", 5),
+            ("DescribeKey", 2_000),
+            ("Encrypt", 10_000),
+            ("GenerateDataKey", 10_000),
+        ] {
+            let (mut quotas, config) = (Quotas::default(), Config::default());
+            let calls = (0..10_001).filter(|_| quotas.take(&caller, operation, &config, 0));
+            assert_eq!(calls.count(), rate, "{operation}");
+        }
+    }
+
+    #[test]
     fn each_window_admits_its_share() {
         assert_eq!(admitted(Window::TokenBucket, &[0, 400, 2000]), [5, 2, 5]);
         assert_eq!(admitted(Window::Fixed, &[900, 1100, 1900]), [5, 5, 0]);
