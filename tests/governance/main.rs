@@ -16,6 +16,7 @@
 
 mod cases;
 mod contexts;
+mod corpus;
 mod known;
 mod layers;
 mod live;
@@ -63,6 +64,7 @@ async fn each_layer_says_what_the_table_says() {
     println!("{}", print::table(&cases, &actual));
     let mut problems = Vec::new();
     for (case, actual) in cases.iter().zip(&actual) {
+        problems.extend(corpus::stale(case, actual.spec.as_ref()));
         let found = found(case, actual);
         if !known::is_known(&case.name) {
             problems.extend(found);
