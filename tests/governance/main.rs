@@ -10,6 +10,7 @@
     clippy::unwrap_in_result,
     clippy::panic,
     clippy::needless_pass_by_value,
+    clippy::disallowed_methods,
     clippy::wildcard_enum_match_arm,
     reason = "test code"
 )]

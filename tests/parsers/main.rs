@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::needless_pass_by_value,
+    clippy::disallowed_methods,
     clippy::wildcard_enum_match_arm,
     clippy::cast_possible_truncation,
     reason = "test code"
