@@ -27,6 +27,7 @@ bench: ## Load and latency figures
 	@scripts/prerequisites cargo go cc
 	@scripts/control-plane
 	cargo bench --locked --bench jobs
+	cargo bench --locked --bench webhook
 	cargo test --locked --test model -- --nocapture
 
 lint: ## Format, clippy, and the rules for dependencies

@@ -14,6 +14,7 @@ use crate::{
         types::{ContextKey, ContextValue, Invalid, KmsKeyRef},
     },
     aws,
+    check::CheckArgs,
     lifecycle::{Class, NameHead, Rules},
     runtime::telemetry::LogFormat,
 };
@@ -42,6 +43,10 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
+    /// Say of manifests whether they would be admitted, without a cluster and without AWS.
+    ///
+    /// Exits with 0 when all are allowed, 1 when one is denied, 2 when something cannot be read.
+    Check(CheckArgs),
     /// Print the reference of the API.
     #[command(hide = true)]
     Reference,
@@ -142,7 +147,8 @@ fn pair(text: &str) -> Result<(ContextKey, ContextValue), String> {
     ))
 }
 
-fn account(text: &str) -> Result<String, &'static str> {
+/// An account id.
+pub(crate) fn account(text: &str) -> Result<String, &'static str> {
     let is_one = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
     is_one
         .then(|| text.to_owned())

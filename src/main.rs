@@ -1,29 +1,28 @@
 //! The `transcribe-operator` binary.
 
-use std::path::Path;
+use std::{path::Path, process::ExitCode};
 
 use anyhow::{Result, anyhow};
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use transcribe_operator::{
-    api,
+    api, check,
     config::{Cli, Command, RunArgs},
     operator::{self, Clients},
     runtime::telemetry,
 };
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow!("another TLS provider is installed already"))?;
     match Cli::parse().command {
-        Command::Run(args) => run(*args),
-        Command::Crds { output } => crds(output.as_deref()),
-        Command::Reference => {
-            print!("{}", api::render_reference());
-            Ok(())
-        }
+        Command::Run(args) => run(*args)?,
+        Command::Crds { output } => crds(output.as_deref())?,
+        Command::Check(args) => return Ok(check::run(args)),
+        Command::Reference => print!("{}", api::render_reference()),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn crds(output: Option<&Path>) -> Result<()> {

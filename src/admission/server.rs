@@ -11,7 +11,6 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::post,
 };
-use futures::FutureExt as _;
 use hyper_util::rt::TokioTimer;
 use kube::core::{
     DynamicObject,
@@ -25,7 +24,7 @@ use super::{Verdict, certificate, response, submitted};
 use crate::{
     class::Binder,
     engine::Engine,
-    lifecycle::{KeyVerdict, Refusal, Subject},
+    lifecycle::{KeyVerdict, Refusal, Subject, fault::TIMEOUT, key::unanswered},
     runtime::metrics::Metrics,
 };
 
@@ -35,6 +34,8 @@ const LARGEST_BODY: usize = 7 * 1024 * 1024;
 const AT_ONCE: usize = 128;
 /// The API server waits five seconds.
 const LONGEST: Duration = Duration::from_millis(4500);
+/// How long KMS is waited for: the rest of the time is for the way there and back.
+const KMS_TAKES: Duration = Duration::from_secs(3);
 /// The time that a client has for its request's head, and for the TLS handshake.
 const HEAD: Duration = Duration::from_secs(5);
 
@@ -103,7 +104,11 @@ impl Webhook {
         let key = match &desired.key {
             None => KeyVerdict::NotNeeded,
             Some(_) if !verified => KeyVerdict::NotAsked,
-            Some(key) => self.engine.judge_key(key, &desired.pinned.context, None).boxed().await,
+            Some(key) => {
+                let judged = self.engine.judge_key(key, &desired.pinned.context, None);
+                let judged = tokio::time::timeout(KMS_TAKES, judged).await;
+                judged.unwrap_or_else(|_| unanswered(TIMEOUT))
+            }
         };
         Verdict::of(&desired, &key)
     }

@@ -8,9 +8,11 @@
 )]
 #![allow(clippy::struct_field_names, reason = "the names are AWS's")]
 
+mod bounded;
 pub mod common;
 pub mod conditions;
 mod crd;
+mod encryption;
 mod reference;
 mod rules;
 mod spec;

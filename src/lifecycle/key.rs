@@ -84,7 +84,7 @@ pub fn judge(reference: &KmsKeyRef, account: Option<&str>, region: &str, seen: &
 fn unfit(facts: &KeyFacts) -> Option<(Reason, String)> {
     if facts.key_manager != "CUSTOMER" {
         let message =
-            "is an AWS managed key, which cannot be shared with Amazon Transcribe; use a customer managed key";
+            "the key is an AWS managed key, which cannot be shared with Amazon Transcribe; use a customer managed key";
         return Some((Reason::KeyNotCustomerManaged, message.to_owned()));
     }
     if let Some(message) = asymmetric(&facts.key_spec, &facts.key_usage) {
@@ -165,11 +165,7 @@ fn undescribed(
             "there is no such key in the account and Region of the job; correct it, or name the key by its ARN";
         return KeyVerdict::Refused(Refusal::field(Reason::KeyNotFound, KEY_FIELD, message));
     }
-    let message = format!(
-        "AWS KMS could not be asked about the key ({}); it is asked again",
-        fault.code
-    );
-    unsettled(Reason::KmsUnreachable, message, true)
+    unanswered(&fault.code)
 }
 
 /// DescribeKey may be denied where the use of the key is allowed. Only an alias cannot do without it: what it means is then
@@ -210,6 +206,12 @@ fn same_key(reference: &KmsKeyRef, account: Option<&str>, region: &str, answered
         KeyForm::KeyId(key_id) => ours && key_id == answered_id,
         KeyForm::AliasName(_) => ours,
     }
+}
+
+/// The verdict where KMS has not answered in the time that there was.
+pub fn unanswered(code: &str) -> KeyVerdict {
+    let message = format!("AWS KMS could not be asked about the key ({code}); it is asked again");
+    unsettled(Reason::KmsUnreachable, message, true)
 }
 
 fn unsettled(reason: Reason, message: impl Into<String>, passes: bool) -> KeyVerdict {

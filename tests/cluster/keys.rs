@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use testkit::aws_sim::{Config, FaultRule, Key, KeyState, What, When};
 use testkit::operator::Operator;
@@ -249,11 +250,10 @@ pub async fn each_key_and_permission_is_judged_at_apply_and_before_the_start() -
         }
     }
     ensure!(wrong.is_empty(), "{wrong:#?}");
-    let later = (1..)
-        .step_by(2)
-        .zip(TABLE)
-        .map(|row| found_so_later(&governed, &tenant, row));
-    futures::future::try_join_all(later).await?;
+    let later = (1..).step_by(2).zip(TABLE).map(Ok);
+    futures::stream::iter(later)
+        .try_for_each_concurrent(6, |row| found_so_later(&governed, &tenant, row))
+        .await?;
     Ok(())
 }
 
@@ -288,6 +288,8 @@ async fn found_so_later(
                 )?;
             }
             mend(reason).await?;
+            let taken_back = |job: &Value| job["status"]["submission"].is_null();
+            tenant.until(name, taken_back).await?;
             tenant.look_now(name, "mended").await?;
             "KeyResolved"
         }
@@ -565,12 +567,11 @@ pub async fn a_misspelt_encryption_is_warned_about() -> Result<()> {
         (KEY.replace("arn:aws:", "arn:aws-cn:"), "partition"),
         (format!("{REGION}-nothing"), "must be a KMS key"),
     ] {
-        let calls = governed.stage.sim.kms_calls().len();
         let (created, printed) = create(&tenant, &encrypted("elsewhere", &key)).await?;
         ensure!(!created, "{key}: {printed}");
         says(&printed, &["spec.encryption.kmsKeyId", part])?;
         ensure!(
-            governed.stage.sim.kms_calls().len() == calls,
+            governed.stage.sim.kms_calls().iter().all(|call| call.key_id != key),
             "KMS was asked about {key}"
         );
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use transcribe_operator::lifecycle::Step;
+use transcribe_operator::lifecycle::{Step, Subject};
 
 use crate::{
     explore::Hasher,
@@ -76,13 +76,21 @@ fn told(mut broken: Broken, story: Vec<String>) -> Broken {
 /// The world goes round: nothing but time may change on the way.
 fn judge_cycle(shipped: &mut Shipped, cycle: &[Calm]) -> Option<Broken> {
     let first = &cycle[0].state;
-    if cycle
-        .iter()
-        .any(|calm| calm.state.objects != first.objects || calm.state.records != first.records)
-    {
+    let objects = untimed(shipped, first);
+    let changes = |calm: &Calm| calm.state.records != first.records || untimed(shipped, &calm.state) != objects;
+    if cycle.iter().any(changes) {
         return Some(Broken::new(Invariant::Rest, "the object is written again and again"));
     }
     judge(shipped, first)
+}
+
+/// The objects without the time at which something is tried again: a key that stays refused is judged now and then.
+fn untimed(shipped: &Shipped, state: &State) -> [Option<Subject>; 2] {
+    state.objects.map(|slot| {
+        let mut job = shipped.object(slot.id()?).clone();
+        job.status.next_attempt_time = None;
+        Some(job)
+    })
 }
 
 /// One pass that is due, or a tick.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
@@ -18,6 +20,26 @@ use tokio::time::timeout;
 
 use crate::aws_sim::tls::issue;
 use crate::ports;
+
+/// A client of a webhook.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    url: String,
+}
+
+impl Caller {
+    /// Posts a body: the status and the body of the answer.
+    pub async fn post(&self, body: impl Into<Bytes>) -> anyhow::Result<(u16, String)> {
+        let request = http::Request::post(&self.url)
+            .header("content-type", "application/json")
+            .body(Full::new(body.into()))?;
+        let answer = timeout(Duration::from_secs(30), self.client.request(request)).await??;
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+}
 
 /// A certificate in files, and a port.
 #[derive(Debug)]
@@ -75,8 +97,13 @@ impl Webhook {
         &self.ca_pem
     }
 
-    /// Posts a body, as an API server would.
+    /// Posts a body over a connection of its own: the status and the body of the answer.
     pub async fn post(&self, body: impl Into<Bytes>) -> anyhow::Result<(u16, String)> {
+        self.caller()?.post(body).await
+    }
+
+    /// A client that keeps its connection, as an API server does.
+    pub fn caller(&self) -> anyhow::Result<Caller> {
         let mut roots = rustls::RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(self.ca_pem.as_bytes()) {
             roots.add(certificate?)?;
@@ -89,14 +116,10 @@ impl Webhook {
             .https_only()
             .enable_all_versions()
             .build();
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        let request = http::Request::post(self.url())
-            .header("content-type", "application/json")
-            .body(Full::new(body.into()))?;
-        let answer = timeout(Duration::from_secs(30), client.request(request)).await??;
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await?.to_bytes();
-        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+        Ok(Caller {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            url: self.url(),
+        })
     }
 
     /// Registers it: every create and update of a job waits for it, and fails without it.

@@ -1,0 +1,142 @@
+//! `transcribe-operator check`: the admission verdict on manifests, without a cluster and without AWS.
+//!
+//! [`input`] reads, [`schema`] and [`verdict`] judge, [`output`] prints.
+
+mod input;
+mod json;
+mod output;
+mod scalar;
+mod schema;
+mod verdict;
+mod yaml;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::api::types::BucketName;
+use crate::config::account;
+use input::{Input, Problem};
+use output::{Human, Item};
+
+/// Something was denied.
+const DENIED: u8 = 1;
+/// Something could not be read.
+const UNREADABLE: u8 = 2;
+
+/// The flags of `check`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// A manifest (YAML or JSON), a folder of them, or - for standard input. May be given more than once.
+    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true, num_args = 1..)]
+    pub filenames: Vec<PathBuf>,
+    /// The AWS Region of the jobs. Without it, rules about the Region are not judged.
+    #[arg(long, value_parser = region)]
+    pub region: Option<String>,
+    /// The AWS account of the jobs: 12 digits. Without it, rules about the account are not judged.
+    #[arg(long, value_name = "ID", value_parser = account)]
+    pub account: Option<String>,
+    /// An account, other than the jobs' own, whose KMS keys they may name. May be given more than once.
+    #[arg(long = "key-account", value_name = "ID", value_parser = account)]
+    pub key_accounts: Vec<String>,
+    /// The output bucket of jobs that name none. Without it, whether there is one is not judged.
+    #[arg(long, value_name = "NAME")]
+    pub output_bucket: Option<BucketName>,
+    /// How the verdicts are printed. Default: for people.
+    #[arg(short = 'o', long = "output", value_enum)]
+    pub output: Option<Format>,
+    /// Whether colours are unwanted, as <https://no-color.org> has it.
+    #[arg(long, env = "NO_COLOR", hide = true)]
+    pub no_color: Option<OsString>,
+}
+
+/// A form of the output for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// An array with one item for each object.
+    Json,
+}
+
+/// What is known of the install that the manifests are for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Install {
+    /// The Region of the jobs.
+    pub region: Option<String>,
+    /// The account of the jobs.
+    pub account: Option<String>,
+    /// Other accounts whose keys they may name.
+    pub key_accounts: Vec<String>,
+    /// The output bucket of jobs that name none.
+    pub output_bucket: Option<String>,
+}
+
+fn region(text: &str) -> Result<String, &'static str> {
+    let fits = text.contains('-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    fits.then(|| text.to_owned())
+        .ok_or("must be a Region, such as eu-west-1")
+}
+
+/// Judges what `args` names, prints the verdicts to standard output and what cannot be read to standard error.
+///
+/// The exit status is 0 when all objects are allowed, 1 when one is denied, and 2 when something could not be read or
+/// printed. That nobody reads the output any more is no fault.
+pub fn run(args: CheckArgs) -> ExitCode {
+    let CheckArgs {
+        filenames,
+        region,
+        account,
+        key_accounts,
+        output_bucket,
+        output,
+        no_color,
+    } = args;
+    let install = Install {
+        region,
+        account,
+        key_accounts,
+        output_bucket: output_bucket.map(String::from),
+    };
+    let Input { objects, mut problems } = Input::read(&filenames, &mut io::stdin().lock());
+    let items: Vec<_> = objects
+        .into_iter()
+        .map(|object| Item::judge(object, &install))
+        .collect();
+    let colour = io::stdout().is_terminal() && no_color.is_none_or(|value| value.is_empty());
+    if let Err(error) = unless_unread(print(&items, output, colour)) {
+        problems.push(Problem::of("standard output", &format!("cannot be written ({error})")));
+    }
+    for problem in &problems {
+        // Where standard error cannot be written either, the exit status still says it.
+        drop(writeln!(io::stderr(), "error: {}", output::plain(&problem.to_string())));
+    }
+    ExitCode::from(match (problems.is_empty(), items.iter().all(|item| item.allowed)) {
+        (false, _) => UNREADABLE,
+        (true, false) => DENIED,
+        (true, true) => 0,
+    })
+}
+
+fn print(items: &[Item], output: Option<Format>, colour: bool) -> io::Result<()> {
+    let mut writer = io::BufWriter::new(io::stdout().lock());
+    match output {
+        Some(Format::Json) => output::json(items, &mut writer)?,
+        None => Human { colour }.print(items, &mut writer)?,
+    }
+    writer.flush()
+}
+
+fn unless_unread(result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|error| {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
+}

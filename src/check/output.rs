@@ -1,0 +1,109 @@
+//! The verdicts, for people and for programs.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Install;
+use super::input::Object;
+use super::verdict::{Verdict, judge};
+
+/// The verdict on one object. Its members are those of the JSON output.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Item {
+    file: String,
+    document: usize,
+    api_version: Option<String>,
+    kind: Option<String>,
+    namespace: String,
+    name: String,
+    /// Whether it may be stored.
+    pub allowed: bool,
+    message: Option<String>,
+    warnings: Vec<String>,
+}
+
+impl Item {
+    /// Judges one object.
+    pub(super) fn judge(object: Object, install: &Install) -> Self {
+        let Object { file, document, value } = object;
+        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+        let metadata = &value["metadata"];
+        let prefix = || Some(format!("{}*", metadata["generateName"].as_str()?));
+        let (api_version, kind) = (text(&value["apiVersion"]), text(&value["kind"]));
+        let namespace = text(&metadata["namespace"]).unwrap_or_else(|| "default".to_owned());
+        let name = text(&metadata["name"]).or_else(prefix).unwrap_or_default();
+        let Verdict { message, warnings } = judge(value, install);
+        Self {
+            file,
+            document,
+            api_version,
+            kind,
+            namespace,
+            name,
+            allowed: message.is_none(),
+            message,
+            warnings,
+        }
+    }
+}
+
+/// Prints an array with one item for each object.
+pub(super) fn json(items: &[Item], out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, items)?;
+    writeln!(out)
+}
+
+/// How people are shown the verdicts.
+pub(super) struct Human {
+    /// With the colours of a terminal.
+    pub colour: bool,
+}
+
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+
+impl Human {
+    /// Prints a line for each object, and below it what there is to say.
+    pub(super) fn print(&self, items: &[Item], out: &mut impl Write) -> io::Result<()> {
+        for item in items {
+            let verdict = if item.allowed {
+                self.paint(GREEN, "allowed")
+            } else {
+                self.paint(RED, "denied")
+            };
+            let name = if item.name.is_empty() { "(no name)" } else { &item.name };
+            writeln!(out, "{}/{}: {verdict}", plain(&item.namespace), plain(name))?;
+            if let Some(message) = &item.message {
+                writeln!(out, "  {}: {}", self.paint(RED, "error"), plain(message))?;
+            }
+            for warning in &item.warnings {
+                writeln!(out, "  {}: {}", self.paint(YELLOW, "warning"), plain(warning))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn paint(&self, colour: &str, text: &str) -> String {
+        if self.colour {
+            format!("\x1b[{colour}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Text from a manifest, without what would steer a terminal.
+pub(super) fn plain(text: &str) -> String {
+    let visible = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    text.chars().map(visible).collect()
+}

@@ -1,0 +1,184 @@
+//! The verdict on one object: the schema, then the operator's own parser and binding.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+use super::schema::Breach;
+use super::{Install, schema};
+use crate::api::conditions::Reason;
+use crate::api::status::ClassRef;
+use crate::api::types::KmsKeyRef;
+use crate::api::{GROUP, Kind, Spec, VERSION};
+use crate::lifecycle::key::KEY_FIELD;
+use crate::lifecycle::{Class, Desired, Job, NameHead, Refusal, Request, Subject};
+
+/// Whether an object may be stored, and what its author should know.
+#[derive(Default)]
+pub(crate) struct Verdict {
+    /// Why it is denied.
+    pub message: Option<String>,
+    /// What is not wrong but worth knowing, and what could not be judged.
+    pub warnings: Vec<String>,
+}
+
+impl Verdict {
+    fn denied(message: impl Into<String>) -> Self {
+        Self {
+            message: Some(message.into()),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Judges an object of any type.
+pub(super) fn judge(mut object: Value, install: &Install) -> Verdict {
+    let (Some(api_version), Some(name)) = (object["apiVersion"].as_str(), object["kind"].as_str()) else {
+        return Verdict::denied("apiVersion and kind: required; every object says what it is");
+    };
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    if group != GROUP {
+        let warning = format!("not judged: {api_version} {name} is not a kind of {GROUP}");
+        return Verdict {
+            message: None,
+            warnings: vec![warning],
+        };
+    }
+    if version != VERSION {
+        return Verdict::denied(format!("apiVersion: there is only {GROUP}/{VERSION}"));
+    }
+    let Some(kind) = Kind::from_name(name) else {
+        let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        return Verdict::denied(format!("kind: {GROUP}/{VERSION} has {}", kinds.join(", ")));
+    };
+    schema::without_nulls(kind, &mut object);
+    let broken = schema::breaches(kind, &object);
+    merge(&broken, verdict(kind, &object, install))
+}
+
+/// What the operator says of an object: its parser's refusal, or that of binding it to a class.
+fn verdict(kind: Kind, object: &Value, install: &Install) -> Verdict {
+    let bound = Request::parse(kind, &object["spec"]).and_then(|request| bind(request, object, install));
+    match bound {
+        Ok((desired, not_judged)) => Verdict {
+            message: None,
+            warnings: desired.warnings().into_iter().chain(not_judged).collect(),
+        },
+        Err(refusal) => Verdict::denied(refusal.to_string()),
+    }
+}
+
+fn bind(request: Request, object: &Value, install: &Install) -> Result<(Desired, Vec<String>), Refusal> {
+    let not_judged = unknowns(&request.spec, install);
+    let head = NameHead::new("check").map_err(|error| Refusal::new(Reason::InternalError, error.to_string()))?;
+    let class = class(&request.spec, install);
+    Ok((Desired::bind(request, &class, &head, &subject(object))?, not_judged))
+}
+
+/// The class that the flags make. What cannot be judged is taken to be supplied and allowed, and a warning says so.
+fn class(spec: &Spec, install: &Install) -> Class {
+    let named = spec.class_name().map(ToString::to_string);
+    let of_the_key = key(spec).and_then(KmsKeyRef::region).map(ToOwned::to_owned);
+    let roles = spec.data_access_role().into_iter().map(|(_, role)| role.to_string());
+    Class {
+        reference: ClassRef {
+            name: named.unwrap_or_else(|| "default".to_owned()),
+            region: install.region.clone().or(of_the_key).unwrap_or_default(),
+            account_id: install.account.clone(),
+            ..ClassRef::default()
+        },
+        output_bucket: Some(install.output_bucket.clone().unwrap_or_default()),
+        data_access_roles: roles.collect(),
+        key_accounts: install.key_accounts.clone(),
+        ..Class::default()
+    }
+}
+
+fn key(spec: &Spec) -> Option<&KmsKeyRef> {
+    spec.encryption().and_then(|encryption| encryption.kms_key_id.as_ref())
+}
+
+fn subject(object: &Value) -> Subject {
+    let text = |name: &str| object["metadata"][name].as_str().map(ToOwned::to_owned);
+    let metadata = ObjectMeta {
+        name: text("name"),
+        namespace: text("namespace"),
+        ..ObjectMeta::default()
+    };
+    Subject::of(&Job {
+        types: None,
+        metadata,
+        spec: object["spec"].clone(),
+        status: None,
+    })
+}
+
+/// The rules that need something of the install that is not given.
+fn unknowns(spec: &Spec, install: &Install) -> Vec<String> {
+    let place = key(spec).and_then(KmsKeyRef::region);
+    let role = spec.data_access_role().map(|(field, _)| field);
+    let unknown = |is: bool, field: &str, rule: &str| is.then(|| format!("not judged: {field}: {rule}"));
+    [
+        unknown(
+            place.is_some() && install.region.is_none(),
+            KEY_FIELD,
+            "whether the key is in the Region of the job (give --region)",
+        ),
+        unknown(
+            place.is_some() && install.account.is_none(),
+            KEY_FIELD,
+            "whether the key is in the account of the job (give --account)",
+        ),
+        unknown(
+            spec.output_bucket().is_none() && install.output_bucket.is_none(),
+            "spec.outputBucketName",
+            "whether the class supplies an output bucket (give --output-bucket)",
+        ),
+        unknown(
+            role.is_some(),
+            role.unwrap_or_default(),
+            "whether the class allows this role",
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What serde says by itself: it repeats values, and speaks of our types.
+const OF_SERDE: [&str; 7] = [
+    "invalid type",
+    "invalid value",
+    "invalid length",
+    "unknown variant",
+    "unknown field",
+    "missing field",
+    "duplicate field",
+];
+
+/// Puts together what the schema and the operator say. Of what both say of one field, the one that teaches more is kept.
+fn merge(broken: &[Breach], verdict: Verdict) -> Verdict {
+    let Verdict { message, warnings } = verdict;
+    let (mut told, mut messages) = (message, Vec::new());
+    if let Some(message) = &told {
+        let (field, rest) = message.split_once(": ").unwrap_or(("spec", message));
+        if OF_SERDE.iter().any(|prefix| rest.starts_with(prefix)) {
+            told = broken
+                .is_empty()
+                .then(|| format!("{field}: is not what this field takes"));
+        }
+    }
+    for Breach { field, message, vague } in broken {
+        let same = told
+            .as_ref()
+            .is_some_and(|told| told.starts_with(&format!("{field}: ")));
+        if same && !vague {
+            told = None;
+        }
+        if !same || !vague {
+            messages.push(format!("{field}: {message}"));
+        }
+    }
+    messages.extend(told);
+    let message = Some(messages.join("; ")).filter(|_| !messages.is_empty());
+    Verdict { message, warnings }
+}

@@ -1,0 +1,239 @@
+//! One YAML document, read as kubectl reads it: YAML 1.1, by the rules of the Go library that it uses.
+//!
+//! serde-saphyr composes the document. It does not tell a plain scalar from a quoted one, and takes more words for booleans
+//! and fewer for numbers than kubectl does: so a first walk over the events notes the plain scalars by their place, and
+//! [`scalar`] resolves those anew.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle};
+use serde_saphyr::{Error, ExternalMessageSource, Options, Spanned};
+
+use super::scalar::{number, scalar};
+
+/// How deep maps and lists may be nested.
+const DEPTH: usize = 64;
+/// How many maps, lists and scalars a document may have, those counted again that an alias repeats.
+const NODES: usize = 100_000;
+
+/// Why a text cannot be read. It never holds any of the text, which may be secret.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// The line within the text, from 1.
+    pub line: u64,
+    /// What is wrong and what helps.
+    pub message: String,
+}
+
+impl Fault {
+    pub(super) fn new(line: u64, message: &str) -> Self {
+        Self {
+            line,
+            message: message.to_owned(),
+        }
+    }
+}
+
+/// The document as JSON. An empty one is null.
+pub(super) fn read(text: &str) -> Result<Value, Fault> {
+    let plain = plain_scalars(text)?;
+    if plain.nodes == 0 {
+        return Ok(Value::Null);
+    }
+    let node: Spanned<Node> = serde_saphyr::from_str_with_options(text, options()).map_err(|error| fault(&error))?;
+    resolve(node, &plain.scalars)
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_depth: DEPTH, max_nodes: NODES },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: NODES },
+        legacy_octal_numbers: true,
+        with_snippet: false,
+    }
+}
+
+/// A document as serde-saphyr composes it, with the place of each node.
+enum Node {
+    Scalar(Value),
+    List(Vec<Spanned<Node>>),
+    Map(Vec<(String, Spanned<Node>)>),
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Scalar(Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+        Ok(Node::Scalar(number(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+        Ok(Node::Scalar(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Node::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
+        let mut map = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            map.push(entry);
+        }
+        Ok(Node::Map(map))
+    }
+}
+
+fn resolve(node: Spanned<Node>, plain: &HashMap<u64, String>) -> Result<Value, Fault> {
+    let place = node.defined;
+    match node.value {
+        Node::Scalar(typed) => match plain.get(&place.span().offset()) {
+            Some(text) => scalar(text).ok_or_else(|| Fault::new(place.line(), NO_NUMBER)),
+            None => Ok(typed),
+        },
+        Node::List(items) => items.into_iter().map(|item| resolve(item, plain)).collect(),
+        Node::Map(entries) => {
+            let entries = entries
+                .into_iter()
+                .map(|(key, value)| Ok((key, resolve(value, plain)?)));
+            Ok(Value::Object(entries.collect::<Result<Map<_, _>, Fault>>()?))
+        }
+    }
+}
+
+const NO_NUMBER: &str = "infinity and not-a-number have no form in JSON; quote the text, or give a number";
+const NULL_KEY: &str = "the key of an entry is null; give it a name, in quotes";
+
+/// What the plain scalars of a document say, by their place, and how many nodes of any sort it has.
+#[derive(Default)]
+struct Plain {
+    scalars: HashMap<u64, String>,
+    nodes: usize,
+}
+
+/// A syntax error ends the walk: reading the document tells of it.
+fn plain_scalars(text: &str) -> Result<Plain, Fault> {
+    let mut plain = Plain::default();
+    // Of each open collection: for a map, whether its next node is a key.
+    let mut open: Vec<Option<bool>> = Vec::new();
+    for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
+        let is_node = matches!(
+            event,
+            Event::Scalar(..) | Event::Alias(_) | Event::SequenceStart(..) | Event::MappingStart(..)
+        );
+        let is_key = is_node && next_node(&mut open);
+        plain.nodes += usize::from(is_node);
+        if let Event::Scalar(text, ScalarStyle::Plain, _, None) = &event {
+            if is_key && scalar(text) == Some(Value::Null) {
+                return Err(Fault::new(span.start.line() as u64, NULL_KEY));
+            }
+            plain.scalars.insert(span.start.index() as u64, text.to_string());
+        }
+        if matches!(event, Event::MappingStart(..)) {
+            open.push(Some(true));
+        } else if matches!(event, Event::SequenceStart(..)) {
+            open.push(None);
+        } else if matches!(event, Event::MappingEnd | Event::SequenceEnd) {
+            open.pop();
+        }
+    }
+    Ok(plain)
+}
+
+/// Whether the node that begins is a key, and notes that it is there.
+fn next_node(open: &mut [Option<bool>]) -> bool {
+    match open.last_mut() {
+        Some(Some(key)) => std::mem::replace(key, !*key),
+        Some(None) | None => false,
+    }
+}
+
+/// The error in our words. Those of the parser are taken only where they are fixed texts.
+fn fault(error: &Error) -> Fault {
+    let line = error.location().map_or(1, |place| place.line().max(1));
+    let mut cause = error.without_snippet();
+    while let Error::AliasError { error, .. } = cause {
+        cause = error.without_snippet();
+    }
+    Fault {
+        line,
+        message: wording(cause),
+    }
+}
+
+fn wording(error: &Error) -> String {
+    let too_large = matches!(
+        error,
+        Error::Budget { .. }
+            | Error::AliasReplayLimitExceeded { .. }
+            | Error::AliasExpansionLimitExceeded { .. }
+            | Error::AliasReplayStackDepthExceeded { .. }
+    );
+    if too_large {
+        return format!(
+            "the document is nested deeper than {DEPTH} levels, or has more than {NODES} values once its aliases are \
+             written out; make it smaller"
+        );
+    }
+    let fixed = match error {
+        Error::DuplicateMappingKey { .. } => "a key is given twice in the same map; remove one of the two",
+        Error::UnknownAnchor { .. } => "an alias names an anchor that is not before it; write the value out",
+        Error::RecursiveReferencesRequireWeakTypes { .. } => "an alias is part of what it repeats; write the value out",
+        Error::MultipleDocuments { .. } => "another document begins here; put a line with --- before it",
+        Error::NonFiniteFloat { .. } => NO_NUMBER,
+        _ => "",
+    };
+    if !fixed.is_empty() {
+        return fixed.to_owned();
+    }
+    let syntax = parser_message(error).map(|message| format!(": {message}"));
+    format!(
+        "this is neither YAML nor JSON{}; correct it here or just before",
+        syntax.unwrap_or_default()
+    )
+}
+
+fn parser_message(error: &Error) -> Option<String> {
+    let Error::ExternalMessage { source, .. } = error else {
+        return None;
+    };
+    match &**source {
+        ExternalMessageSource::Parser(scan) if !matches!(scan.kind(), ErrorKind::Custom(_)) => Some(scan.info()),
+        _ => None,
+    }
+}
