@@ -1,6 +1,6 @@
 # `make` lists what there is. Every target checks what it needs before it starts.
 .DEFAULT_GOAL := help
-.PHONY: help test demo bench lint generate check-generated control-plane clean-room ci
+.PHONY: help test fuzz demo bench lint generate check-generated control-plane clean-room ci
 
 target := $(or $(CARGO_TARGET_DIR),target)
 
@@ -12,6 +12,10 @@ test: ## All tests, against a real control plane (built once, about five minutes
 	@scripts/control-plane
 	@scripts/moto
 	cargo test --workspace --locked
+
+fuzz: ## The parsers against their schemas, on FUZZ_CASES inputs (default: twenty million)
+	@scripts/prerequisites cargo cc
+	FUZZ_CASES=$(or $(FUZZ_CASES),20000000) cargo test --locked --test parsers -- --nocapture
 
 demo: ## See it work: a control plane, an AWS simulator, the operator and a job
 	@scripts/prerequisites cargo go cc

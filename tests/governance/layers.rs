@@ -25,11 +25,15 @@ pub struct Answer {
 }
 
 /// What each layer answered to a case. `None`: this build does not have the layer yet.
-pub struct Actual(Vec<(Layer, Option<Answer>)>);
+pub struct Actual {
+    answers: [Option<Answer>; 5],
+    /// The spec as the layers behind the API server see it. `None`: kubectl cannot read the manifest.
+    pub spec: Option<Value>,
+}
 
 impl Actual {
     pub fn of(&self, layer: Layer) -> Option<&Answer> {
-        self.0.iter().find(|(of, _)| *of == layer)?.1.as_ref()
+        self.answers[layer as usize].as_ref()
     }
 }
 
@@ -70,13 +74,9 @@ impl Judges {
         } else {
             (None, None)
         };
-        Ok(Actual(vec![
-            (Layer::ApiServer, Some(server)),
-            (Layer::Webhook, Some(webhook)),
-            (Layer::Check, checks.0),
-            (Layer::CheckAlone, checks.1),
-            (Layer::Parser, Some(reconciler)),
-        ]))
+        // In the order of Layer::ALL.
+        let answers = [Some(server), Some(webhook), checks.0, checks.1, Some(reconciler)];
+        Ok(Actual { answers, spec })
     }
 
     /// The API server's answer, and the spec as later layers see it: what the API server makes of the manifest, or of one

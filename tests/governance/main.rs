@@ -10,12 +10,14 @@
     clippy::unwrap_in_result,
     clippy::panic,
     clippy::needless_pass_by_value,
+    clippy::disallowed_methods,
     clippy::wildcard_enum_match_arm,
     reason = "test code"
 )]
 
 mod cases;
 mod contexts;
+mod corpus;
 mod known;
 mod layers;
 mod live;
@@ -63,6 +65,7 @@ async fn each_layer_says_what_the_table_says() {
     println!("{}", print::table(&cases, &actual));
     let mut problems = Vec::new();
     for (case, actual) in cases.iter().zip(&actual) {
+        problems.extend(corpus::stale(case, actual.spec.as_ref()));
         let found = found(case, actual);
         if !known::is_known(&case.name) {
             problems.extend(found);
