@@ -203,7 +203,7 @@ fn limited(source: impl Read) -> Result<String, String> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let read = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + read.iter().filter(|byte| **byte == b'\n').count();
+        let line = read.split(|byte| *byte == b'\n').count();
         format!("line {line}: not UTF-8; save the file as UTF-8")
     })
 }

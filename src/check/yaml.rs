@@ -159,6 +159,10 @@ struct Open {
 
 /// Walks over the document, and refuses what kubectl does and serde-saphyr does not. A syntax error ends the walk: reading
 /// the document tells of it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is another crate's, and may grow"
+)]
 fn plain_scalars(text: &str) -> Result<Plain, Fault> {
     let lines: Vec<&str> = text.lines().collect();
     let preamble = lines
@@ -228,6 +232,10 @@ fn fault(error: &Error) -> Fault {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is another crate's, and may grow"
+)]
 fn wording(error: &Error) -> String {
     let too_large = matches!(
         error,
@@ -260,6 +268,10 @@ fn wording(error: &Error) -> String {
     )
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is another crate's, and may grow"
+)]
 fn parser_message(error: &Error) -> Option<String> {
     let Error::ExternalMessage { source, .. } = error else {
         return None;

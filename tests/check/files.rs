@@ -156,7 +156,7 @@ fn unreadable_texts_are_named_with_the_way_out() {
             "the indentation holds a tab; indent with spaces",
         ),
         ("\ta: 1", 1, "the indentation holds a tab"),
-        ("# x\n%YAML 1.2\n---\na: 1", 2, "no directive; remove the line"),
+        ("# x\n%YAML 1.2\n", 2, "no directive; remove the line"),
     ] {
         let ran = check(&["-f", "-"], text);
         assert_eq!((ran.status, &*ran.stdout), (2, ""), "{text}: {}", ran.stderr);
@@ -182,26 +182,21 @@ fn nothing_to_judge_is_no_success() {
 
 #[test]
 fn too_much_input_ends_soon() {
-    let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
-    for n in 1..30 {
-        let below = format!("*a{}", n - 1);
-        laughs += &format!("a{n}: &a{n} [{}]\n", vec![&*below; 9].join(", "));
-    }
-    let merges: String = (1..3000)
-        .map(|n| format!("a{n}: &a{n} {{<<: *a{}, k{n}: x}}\n", n - 1))
-        .collect();
+    let lines = |count: usize, line: &dyn Fn(usize) -> String| (1..count).map(line).collect::<Vec<_>>().concat();
+    let laughs = lines(30, &|n| {
+        format!("a{n}: &a{n} [{}]\n", [format!("*a{}", n - 1).as_str(); 9].join(", "))
+    });
+    let merges = lines(3000, &|n| format!("a{n}: &a{n} {{<<: *a{}, k{n}: x}}\n", n - 1));
+    let deep = lines(2000, &|n| format!("{}a:\n", " ".repeat(n)));
     for (name, text) in [
-        ("billion laughs", laughs),
+        ("billion laughs", format!("a0: &a0 [x, x]\n{laughs}")),
         ("chained merges", format!("a0: &a0 {{k0: x}}\n{merges}")),
         ("deep flow", format!("a: {}", "[".repeat(1_000_000))),
         (
             "deep JSON",
             format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000)),
         ),
-        (
-            "deep block",
-            (0..2000).map(|n| format!("{}a:\n", " ".repeat(n))).collect(),
-        ),
+        ("deep block", deep),
         ("long", format!("a: {}", "x".repeat(17 << 20))),
         ("many", "a: 1\n---\n".repeat(110_000)),
     ] {
