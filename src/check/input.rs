@@ -116,6 +116,9 @@ impl Input {
     fn take_text(&mut self, file: &str, text: &str) {
         let mut document = 0;
         for (line, piece) in documents(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+            if self.objects.len() + self.problems.len() > OBJECTS {
+                return self.problem(file, Some(line), "too many documents; check fewer at a time");
+            }
             let values = match json::read(piece.strip_prefix(SEPARATOR).unwrap_or(piece)) {
                 Some(values) => Ok(values),
                 None => yaml::read(piece).map(|value| vec![value]),
@@ -146,9 +149,6 @@ impl Input {
                 Some(line),
                 "the document is no object; give one with apiVersion and kind",
             );
-        }
-        if self.objects.len() >= OBJECTS {
-            return self.problem(file, Some(line), "too many objects; check fewer at a time");
         }
         if !is_list(&value) {
             let file = file.to_owned();
@@ -203,7 +203,7 @@ fn limited(source: impl Read) -> Result<String, String> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let read = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + read.iter().filter(|byte| **byte == b'\n').count();
+        let line = read.split(|byte| *byte == b'\n').count();
         format!("line {line}: not UTF-8; save the file as UTF-8")
     })
 }
@@ -214,8 +214,7 @@ fn unread(error: &io::Error) -> String {
 
 /// What may stand before the first document.
 fn is_preamble(text: &str) -> bool {
-    text.lines()
-        .all(|line| line.trim().is_empty() || line.starts_with(['#', '%']))
+    text.lines().all(|line| line.trim().is_empty() || line.starts_with('#'))
 }
 
 /// The documents of a text, each with the number of its first line: a line that begins with `---` begins one.

@@ -4,6 +4,8 @@
 
 mod input;
 mod json;
+#[cfg(test)]
+mod kubectl_tests;
 mod output;
 mod scalar;
 mod schema;

@@ -86,6 +86,8 @@ fn member<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
 
 /// The schema of a whole object: its status is the operator's to write, so an API server ignores it.
 fn strict_object(mut root: Value) -> Value {
+    root["properties"]["apiVersion"] = json!({"type": "string"});
+    root["properties"]["kind"] = json!({"type": "string"});
     root["properties"]["metadata"] = metadata();
     root["properties"]["status"] = json!({});
     root["required"] = json!(["metadata", "spec"]);
@@ -124,6 +126,10 @@ fn strict(schema: &mut Value) {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is another crate's, and may grow"
+)]
 fn describe(schema: &Value, error: &ValidationError<'_>) -> Vec<Breach> {
     let field = path(error.instance_path());
     match error.kind() {
@@ -167,12 +173,16 @@ fn is_vague(kind: &ValidationErrorKind) -> bool {
     )
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is another crate's, and may grow"
+)]
 fn wording(kind: &ValidationErrorKind, value: &Value) -> String {
     match kind {
         ValidationErrorKind::Type { kind } => format!("must be {}, and is {}", wanted(kind), name_of(value)),
         ValidationErrorKind::Enum { options } => format!("must be one of {}", list(options)),
-        ValidationErrorKind::Minimum { limit } => format!("must be at least {limit}"),
-        ValidationErrorKind::Maximum { limit } => format!("must be at most {limit}"),
+        ValidationErrorKind::Minimum { limit } => format!("must be at least {}", bound(limit)),
+        ValidationErrorKind::Maximum { limit } => format!("must be at most {}", bound(limit)),
         ValidationErrorKind::MinLength { limit } => format!("must have at least {limit} characters"),
         ValidationErrorKind::MaxLength { limit } => format!("must have at most {limit} characters"),
         ValidationErrorKind::MinItems { limit } => format!("must have at least {limit} items"),
@@ -182,6 +192,13 @@ fn wording(kind: &ValidationErrorKind, value: &Value) -> String {
         ValidationErrorKind::Pattern { pattern } => format!("must match {pattern}"),
         other => format!("breaks the schema's rule '{}'", other.keyword()),
     }
+}
+
+/// A CRD has its bounds as floats: 10 is written without a fraction.
+fn bound(limit: &Value) -> String {
+    limit
+        .as_f64()
+        .map_or_else(|| limit.to_string(), |limit| limit.to_string())
 }
 
 fn wanted(kind: &TypeKind) -> String {

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, StructureStyle};
 use serde_saphyr::{Error, ExternalMessageSource, Options, Spanned};
 
 use super::scalar::{number, scalar};
@@ -128,16 +128,20 @@ fn resolve(node: Spanned<Node>, plain: &HashMap<u64, String>) -> Result<Value, F
         },
         Node::List(items) => items.into_iter().map(|item| resolve(item, plain)).collect(),
         Node::Map(entries) => {
-            let entries = entries
-                .into_iter()
-                .map(|(key, value)| Ok((key, resolve(value, plain)?)));
-            Ok(Value::Object(entries.collect::<Result<Map<_, _>, Fault>>()?))
+            let mut map = Map::new();
+            for (key, value) in entries {
+                // `1` and `'1'` are two keys in YAML and one in JSON.
+                if map.insert(key, resolve(value, plain)?).is_some() {
+                    return Err(Fault::new(place.line(), TWICE));
+                }
+            }
+            Ok(map.into())
         }
     }
 }
 
+const TWICE: &str = "a key is given twice in the same map; remove one of the two";
 const NO_NUMBER: &str = "infinity and not-a-number have no form in JSON; quote the text, or give a number";
-const NULL_KEY: &str = "the key of an entry is null; give it a name, in quotes";
 
 /// What the plain scalars of a document say, by their place, and how many nodes of any sort it has.
 #[derive(Default)]
@@ -146,28 +150,54 @@ struct Plain {
     nodes: usize,
 }
 
-/// A syntax error ends the walk: reading the document tells of it.
+/// A map or list that is not at its end.
+struct Open {
+    flow: bool,
+    /// Of a map: whether its next node is a key.
+    key: Option<bool>,
+}
+
+/// Walks over the document, and refuses what kubectl does and serde-saphyr does not. A syntax error ends the walk: reading
+/// the document tells of it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is another crate's, and may grow"
+)]
 fn plain_scalars(text: &str) -> Result<Plain, Fault> {
+    let lines: Vec<&str> = text.lines().collect();
+    let preamble = lines
+        .iter()
+        .take_while(|line| line.is_empty() || line.starts_with(['#', '%']));
+    if let Some((line, _)) = (1..).zip(preamble).find(|(_, line)| line.starts_with('%')) {
+        return Err(Fault::new(line, "kubectl takes no directive; remove the line"));
+    }
     let mut plain = Plain::default();
-    // Of each open collection: for a map, whether its next node is a key.
-    let mut open: Vec<Option<bool>> = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
     for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
-        let is_node = matches!(
-            event,
-            Event::Scalar(..) | Event::Alias(_) | Event::SequenceStart(..) | Event::MappingStart(..)
-        );
+        let begun = match &event {
+            Event::MappingStart(style, ..) => Some((*style, Some(true))),
+            Event::SequenceStart(style, ..) => Some((*style, None)),
+            _ => None,
+        };
+        let is_node = begun.is_some() || matches!(event, Event::Scalar(..) | Event::Alias(_));
         let is_key = is_node && next_node(&mut open);
         plain.nodes += usize::from(is_node);
+        let line = span.start.line() as u64;
+        if is_node && !open.last().is_some_and(|open| open.flow) && after_a_tab(&lines, span.start) {
+            return Err(Fault::new(line, "the indentation holds a tab; indent with spaces"));
+        }
         if let Event::Scalar(text, ScalarStyle::Plain, _, None) = &event {
             if is_key && scalar(text) == Some(Value::Null) {
-                return Err(Fault::new(span.start.line() as u64, NULL_KEY));
+                return Err(Fault::new(
+                    line,
+                    "the key of an entry is null; give it a name, in quotes",
+                ));
             }
             plain.scalars.insert(span.start.index() as u64, text.to_string());
         }
-        if matches!(event, Event::MappingStart(..)) {
-            open.push(Some(true));
-        } else if matches!(event, Event::SequenceStart(..)) {
-            open.push(None);
+        if let Some((style, key)) = begun {
+            let flow = style == StructureStyle::Flow;
+            open.push(Open { flow, key });
         } else if matches!(event, Event::MappingEnd | Event::SequenceEnd) {
             open.pop();
         }
@@ -176,11 +206,17 @@ fn plain_scalars(text: &str) -> Result<Plain, Fault> {
 }
 
 /// Whether the node that begins is a key, and notes that it is there.
-fn next_node(open: &mut [Option<bool>]) -> bool {
-    match open.last_mut() {
-        Some(Some(key)) => std::mem::replace(key, !*key),
-        Some(None) | None => false,
-    }
+fn next_node(open: &mut [Open]) -> bool {
+    let key = open.last_mut().and_then(|open| open.key.as_mut());
+    key.is_some_and(|key| std::mem::replace(key, !*key))
+}
+
+fn after_a_tab(lines: &[&str], start: Marker) -> bool {
+    let line = lines
+        .get(start.line().saturating_sub(1))
+        .filter(|line| line.contains('\t'));
+    let before = || line.into_iter().flat_map(|line| line.chars().take(start.col()));
+    before().any(|c| c == '\t') && before().all(|c| " \t-?".contains(c))
 }
 
 /// The error in our words. Those of the parser are taken only where they are fixed texts.
@@ -196,6 +232,10 @@ fn fault(error: &Error) -> Fault {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is another crate's, and may grow"
+)]
 fn wording(error: &Error) -> String {
     let too_large = matches!(
         error,
@@ -211,7 +251,7 @@ fn wording(error: &Error) -> String {
         );
     }
     let fixed = match error {
-        Error::DuplicateMappingKey { .. } => "a key is given twice in the same map; remove one of the two",
+        Error::DuplicateMappingKey { .. } => TWICE,
         Error::UnknownAnchor { .. } => "an alias names an anchor that is not before it; write the value out",
         Error::RecursiveReferencesRequireWeakTypes { .. } => "an alias is part of what it repeats; write the value out",
         Error::MultipleDocuments { .. } => "another document begins here; put a line with --- before it",
@@ -228,6 +268,10 @@ fn wording(error: &Error) -> String {
     )
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is another crate's, and may grow"
+)]
 fn parser_message(error: &Error) -> Option<String> {
     let Error::ExternalMessage { source, .. } = error else {
         return None;
