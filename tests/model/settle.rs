@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
-use transcribe_operator::lifecycle::{Step, Subject};
+use transcribe_operator::api::status::JobStatus;
+use transcribe_operator::lifecycle::Step;
 
 use crate::{
     explore::Hasher,
     invariants::{Broken, Invariant},
     mutants::Mutant,
     shipped::{Info, Outcome, Question, Shipped, Swept},
+    subject::untimed,
     transition::{move_to, old_records, pass_time, store, stored_uids, sweep_away, without_object},
     world::{ATTEMPTS, Budget, Fault, Pass, Phase, Process, Reply, Seen, Slot, State, Sweeper, history},
 };
@@ -76,21 +78,19 @@ fn told(mut broken: Broken, story: Vec<String>) -> Broken {
 /// The world goes round: nothing but time may change on the way.
 fn judge_cycle(shipped: &mut Shipped, cycle: &[Calm]) -> Option<Broken> {
     let first = &cycle[0].state;
-    let objects = untimed(shipped, first);
-    let changes = |calm: &Calm| calm.state.records != first.records || untimed(shipped, &calm.state) != objects;
+    let objects = shown(shipped, first);
+    let changes = |calm: &Calm| calm.state.records != first.records || shown(shipped, &calm.state) != objects;
     if cycle.iter().any(changes) {
         return Some(Broken::new(Invariant::Rest, "the object is written again and again"));
     }
     judge(shipped, first)
 }
 
-/// The objects without the time at which something is tried again: a key that stays refused is judged now and then.
-fn untimed(shipped: &Shipped, state: &State) -> [Option<Subject>; 2] {
-    state.objects.map(|slot| {
-        let mut job = shipped.object(slot.id()?).clone();
-        job.status.next_attempt_time = None;
-        Some(job)
-    })
+/// The objects without what [`untimed`] leaves out.
+fn shown(shipped: &Shipped, state: &State) -> [Option<JobStatus>; 2] {
+    state
+        .objects
+        .map(|slot| Some(untimed(&shipped.object(slot.id()?).status)))
 }
 
 /// One pass that is due, or a tick.

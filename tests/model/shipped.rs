@@ -26,7 +26,7 @@ use crate::{
     clock::{TICK, aged, at},
     configurations::{Binding, Configuration},
     mutants::Mutant,
-    subject::{UIDS, created, normalise, says_nothing_billed, shift},
+    subject::{UIDS, created, normalise, says_nothing_billed, shift, untimed},
     world::{ATTEMPTS, Account, Name, Pass, Phase, Reply, Seen},
 };
 
@@ -375,7 +375,7 @@ impl Shipped {
             if step.has_effect() && hours > 0 {
                 return Err(format!("at rest, but {step:?} follows"));
             }
-            if hours > 0 && after != seen.job.status {
+            if hours > 0 && untimed(&after) != untimed(&seen.job.status) {
                 return Err(format!(
                     "at rest, but the status goes from {:?} to {after:?}",
                     seen.job.status

@@ -69,6 +69,13 @@ pub fn shift(job: &mut Subject, ticks: u8) {
     }
 }
 
+/// A status without the time at which a refused key is judged again: a key that stays refused is judged now and then.
+pub fn untimed(status: &JobStatus) -> JobStatus {
+    let mut status = status.clone();
+    status.next_attempt_time = status.next_attempt_time.filter(|_| status.refusal.is_some());
+    status
+}
+
 /// Leaves out what no decision reads.
 pub fn normalise(job: &mut Subject, config: &Configuration) {
     let past = at(-config.past());
