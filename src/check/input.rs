@@ -14,7 +14,7 @@ use crate::api::GROUP;
 /// How much one file may hold. An API server takes at most 3 MiB in one request.
 const BYTES: u64 = 16 << 20;
 /// How many objects a run may check.
-const OBJECTS: usize = 100_000;
+const OBJECTS: usize = 20_000;
 const SEPARATOR: &str = "---";
 
 /// An object and where it stands.
