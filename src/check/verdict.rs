@@ -118,6 +118,7 @@ fn unknowns(spec: &Spec, install: &Install) -> Vec<String> {
     let role = spec.data_access_role().map(|(field, _)| field);
     let unknown = |is: bool, field: &str, rule: &str| is.then(|| format!("not judged: {field}: {rule}"));
     [
+        unknown(key(spec).is_none(), KEY_FIELD, "whether the class has a default key"),
         unknown(
             place.is_some() && install.region.is_none(),
             KEY_FIELD,

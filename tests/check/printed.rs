@@ -19,7 +19,7 @@ fn people_get_a_line_for_each_object_and_what_there_is_to_say() {
     let ran = check(&["-f", "-"], &mixed());
     assert_eq!((ran.status, &*ran.stderr), (1, ""));
     let lines: Vec<_> = ran.stdout.lines().collect();
-    assert_eq!(lines.len(), 5, "{}", ran.stdout);
+    assert_eq!(lines.len(), 6, "{}", ran.stdout);
     assert_eq!(lines[0], "finance/nightly-*: denied");
     assert!(
         lines[1].starts_with("  error: spec.encryption.kmsKeyId: must be a KMS key: a key id"),
@@ -28,11 +28,15 @@ fn people_get_a_line_for_each_object_and_what_there_is_to_say() {
     );
     assert_eq!(lines[2], "default/a: allowed");
     assert!(
-        lines[3].starts_with("  warning: spec.encryption.kmsKeyId: there is none"),
+        lines[3].starts_with("  warning: spec.encryption names no key"),
         "{}",
         lines[3]
     );
-    assert_eq!(lines[4], "default/a: allowed");
+    assert_eq!(
+        lines[4],
+        "  warning: not judged: spec.encryption.kmsKeyId: whether the class has a default key"
+    );
+    assert_eq!(lines[5], "default/a: allowed");
 }
 
 #[test]

@@ -61,15 +61,16 @@ fn without_the_region_and_the_account_rules_about_them_are_not_judged() {
             warnings(&["--region", "eu-west-1", "--account", "111122223333"], job()),
             [""; 0]
         );
-        let other = "not judged: spec.encryption.kmsKeyId: whether the class allows a key of another account";
-        assert_eq!(
-            warnings(&["--region", "eu-west-1", "--account", "444455556666"], job()),
-            [other]
-        );
+        let elsewhere = ["--region", "eu-west-1", "--account", "444455556666"];
+        let told = judged(&elsewhere, job());
+        let message = told["message"].as_str().unwrap();
+        assert!(message.contains("the key is in account 111122223333"), "{message}");
+        let allowed = [&elsewhere[..], &["--key-account", "111122223333"]].concat();
+        assert_eq!(warnings(&allowed, job()), [""; 0]);
         let told = judged(&["--region", "us-east-1"], job());
         let message = told["message"].as_str().unwrap();
         assert!(
-            message.starts_with("spec.encryption.kmsKeyId: the key is not in us-east-1"),
+            message.starts_with("spec.encryption.kmsKeyId: the key is in eu-west-1, but the job runs in us-east-1"),
             "{message}"
         );
     }
@@ -97,9 +98,10 @@ fn what_a_class_may_supply_or_allow_is_not_judged() {
 fn output_without_a_key_is_warned_of() {
     for members in [json!({"encryption": null}), json!({"encryption": {}})] {
         let warnings = warnings(&[], members);
-        assert_eq!(warnings.len(), 1);
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].contains("SSE-S3"), "{warnings:?}");
         assert!(
-            warnings[0].contains("unless the class has a default key") && warnings[0].contains("SSE-S3"),
+            warnings[1].contains("whether the class has a default key"),
             "{warnings:?}"
         );
     }

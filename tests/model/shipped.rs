@@ -367,6 +367,7 @@ impl Shipped {
     pub fn rests(&self, question: Question) -> Result<(), String> {
         let desired = self.desired_for(question.view, question.binding);
         let mut seen = self.observed(question);
+        seen.job.status = untimed(&seen.job.status);
         let now = at(self.config.clocks[usize::from(question.process)]);
         for hours in [0, 0, 1, 100] {
             let now = now + jiff::SignedDuration::from_hours(hours);
