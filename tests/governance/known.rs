@@ -25,6 +25,11 @@ const LIST_FOR_AN_OBJECT: [&str; 4] = [
     "encryption: empty list",
 ];
 
+/// `check` takes `y`, `yes` and `on` for texts where they are names of members; to kubectl they are `true`, there too.
+const BOOLEAN_FOR_A_NAME: [&str; 1] = ["name: y and true are the same entry's"];
+
 pub fn is_known(case: &str) -> bool {
-    FIELD_OF_A_WRONG_KEY.contains(&case) || LIST_FOR_AN_OBJECT.contains(&case)
+    [&FIELD_OF_A_WRONG_KEY[..], &LIST_FOR_AN_OBJECT, &BOOLEAN_FOR_A_NAME]
+        .concat()
+        .contains(&case)
 }

@@ -24,16 +24,16 @@ pub struct Answer {
     pub said: String,
 }
 
-/// What each layer answered to a case. `None`: this build does not have the layer yet.
+/// What each layer answered to a case.
 pub struct Actual {
-    answers: [Option<Answer>; 5],
+    answers: [Answer; 5],
     /// The spec as the layers behind the API server see it. `None`: kubectl cannot read the manifest.
     pub spec: Option<Value>,
 }
 
 impl Actual {
-    pub fn of(&self, layer: Layer) -> Option<&Answer> {
-        self.answers[layer as usize].as_ref()
+    pub fn of(&self, layer: Layer) -> &Answer {
+        &self.answers[layer as usize]
     }
 }
 
@@ -45,7 +45,6 @@ pub async fn judge_all(cases: &[Case]) -> anyhow::Result<Vec<Actual>> {
     let stage = Stage::start(Config::default()).await?;
     let judges = Judges {
         asked: Asked::start(&stage).await?,
-        has_check: live::has_check().await?,
         stage,
     };
     let answers = cases.iter().map(|case| judges.judge(case));
@@ -56,7 +55,6 @@ pub async fn judge_all(cases: &[Case]) -> anyhow::Result<Vec<Actual>> {
 /// All layers, running.
 struct Judges {
     asked: Asked,
-    has_check: bool,
     stage: Stage,
 }
 
@@ -68,14 +66,9 @@ impl Judges {
             Some(spec) => (self.asked.judge(spec).await?, reconciler(spec)),
             None => (never_seen(), never_seen()),
         };
-        let checks = if self.has_check {
-            let (check, alone) = tokio::try_join!(live::check(&manifest), live::check_alone(&manifest))?;
-            (Some(check), Some(alone))
-        } else {
-            (None, None)
-        };
+        let (check, alone) = tokio::try_join!(live::check(&manifest), live::check_alone(&manifest))?;
         // In the order of Layer::ALL.
-        let answers = [Some(server), Some(webhook), checks.0, checks.1, Some(reconciler)];
+        let answers = [server, webhook, check, alone, reconciler];
         Ok(Actual { answers, spec })
     }
 

@@ -62,13 +62,6 @@ fn review(spec: &Value) -> Value {
     }})
 }
 
-/// Whether this build has `check`.
-pub async fn has_check() -> anyhow::Result<bool> {
-    let help = Command::new(PROGRAM).arg("--help").output().await?;
-    let help = String::from_utf8(help.stdout)?;
-    Ok(help.lines().any(|line| line.trim_start().starts_with("check ")))
-}
-
 /// `check` that knows what the class of the table is.
 pub async fn check(manifest: &str) -> anyhow::Result<Answer> {
     let flags = ["--region", REGION, "--account", ACCOUNT, "--output-bucket", BUCKET];

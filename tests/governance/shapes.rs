@@ -2,7 +2,7 @@
 //! that are right for another class.
 
 use crate::cases::{ACCOUNT, Case, ID, KEY, MRK, REGION, arn, key};
-use crate::verdict::{everywhere_denied, fine, only_live};
+use crate::verdict::{everywhere_denied, fine, from_bind, only_live};
 
 /// Each partition with a Region of it. Where the Region is not the class's, only who knows the class denies it.
 const PARTITIONS: [(&str, &str); 8] = [
@@ -170,12 +170,12 @@ fn of_another_class() -> Vec<Case> {
         key(
             "the class's Region in another partition",
             alias("aws-cn", REGION, ACCOUNT),
-            only_live(KEY),
+            from_bind(KEY),
         ),
         key(
             "a Region of China in the class's partition",
             alias("aws", "cn-north-1", ACCOUNT),
-            only_live(KEY),
+            from_bind(KEY),
         ),
     ]
 }
