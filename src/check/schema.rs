@@ -93,7 +93,6 @@ fn strict_object(mut root: Value) -> Value {
     root["required"] = json!(["metadata", "spec"]);
     strict(&mut root);
     root["properties"]["metadata"]["additionalProperties"] = json!(true);
-    root["properties"]["status"] = json!({});
     root
 }
 

@@ -220,8 +220,14 @@ fn what_is_not_utf_8_is_unreadable() {
     let ran = check(&["-f", &path], "");
     assert_eq!(ran.status, 2);
     assert!(ran.stderr.contains("line 2: not UTF-8"), "{}", ran.stderr);
-    let ran = check(&["-f", "-"], &format!("\u{feff}{}", named("a")));
-    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    // A byte order mark is no text.
+    let ran = check(&["-o", "json", "-f", "-"], &format!("\u{feff}# x\n---\n{}", named("a")));
+    assert_eq!(
+        (ran.status, &ran.items()[0]["document"]),
+        (0, &json!(0)),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
