@@ -58,7 +58,7 @@ async fn an_encrypted_job_runs_on_moto_from_apply_to_finished() {
         assert_eq!(applied.stderr, "", "{name}");
         let finished = |job: &Value| condition(job, "Finished").is_some_and(|c| c["status"] == "True");
         let job = stage
-            .until("default", name, Duration::from_secs(60), finished)
+            .until("default", name, Duration::from_mins(1), finished)
             .await
             .unwrap_or_else(|error| panic!("{error:#}\n{}\n{}", operator.log_tail(), moto.log_tail()));
         let status = &job["status"];

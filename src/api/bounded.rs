@@ -115,21 +115,25 @@ impl<T: JsonSchema, const MIN: usize, const MAX: usize> JsonSchema for List<T, M
     }
 }
 
-/// A map of `MIN` to `MAX` entries.
+/// A map of `MIN` to `MAX` entries. A key that cannot be read is a fault of the map, as it is for the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<K, V>", into = "BTreeMap<K, V>")]
+#[serde(try_from = "BTreeMap<String, V>", into = "BTreeMap<K, V>")]
 #[serde(bound(
-    deserialize = "K: Ord + Deserialize<'de>, V: Deserialize<'de>",
+    deserialize = "K: Text + Ord, V: Deserialize<'de>",
     serialize = "K: Ord + Clone + Serialize, V: Clone + Serialize"
 ))]
 pub struct Map<K, V, const MIN: usize, const MAX: usize>(BTreeMap<K, V>);
 
-impl<K, V, const MIN: usize, const MAX: usize> TryFrom<BTreeMap<K, V>> for Map<K, V, MIN, MAX> {
+impl<K: Text + Ord, V, const MIN: usize, const MAX: usize> TryFrom<BTreeMap<String, V>> for Map<K, V, MIN, MAX> {
     type Error = Invalid;
 
-    fn try_from(entries: BTreeMap<K, V>) -> Result<Self, Invalid> {
+    fn try_from(entries: BTreeMap<String, V>) -> Result<Self, Invalid> {
         check_size(entries.len(), MIN, MAX, "entries")?;
-        Ok(Self(entries))
+        let entry = |(key, value)| Ok((K::try_from(key)?, value));
+        let entries: Result<_, Invalid> = entries.into_iter().map(entry).collect();
+        entries
+            .map(Self)
+            .map_err(|error| Invalid::new(format!("each key {error}")))
     }
 }
 

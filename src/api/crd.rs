@@ -91,6 +91,22 @@ pub fn unknown_members(kind: Kind, spec: &Value) -> Vec<String> {
     unknown
 }
 
+/// Where a list stands in the place of an object: serde would read its items as the members in their order.
+pub(super) fn list_for_object(schema: &Value, value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::Array(_) if schema["type"] == "object" => Some(path.to_owned()),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(i, item)| list_for_object(&schema["items"], item, &format!("{path}[{i}]"))),
+        Value::Object(members) => members.iter().find_map(|(name, member)| {
+            let schema = schema["properties"].get(name).or(schema.get("additionalProperties"))?;
+            list_for_object(schema, member, &format!("{path}.{name}"))
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
 fn tidy_schema(schema: &mut Value) {
     match schema {
         Value::Object(members) => {

@@ -62,13 +62,22 @@ impl Kind {
         })
     }
 
+    /// The schema of the spec.
+    fn schema(self) -> &'static Value {
+        static TRANSCRIPTION_JOB: OnceLock<Value> = OnceLock::new();
+        let cell = match self {
+            Self::TranscriptionJob => &TRANSCRIPTION_JOB,
+        };
+        cell.get_or_init(|| crd::spec_schema(&self.crd()))
+    }
+
     /// The compiled CEL rules of the spec: those of the CRD itself.
     fn rules(self) -> &'static CompiledSchema {
         static TRANSCRIPTION_JOB: OnceLock<CompiledSchema> = OnceLock::new();
         let cell = match self {
             Self::TranscriptionJob => &TRANSCRIPTION_JOB,
         };
-        cell.get_or_init(|| compile_schema(&crd::spec_schema(&self.crd())))
+        cell.get_or_init(|| compile_schema(self.schema()))
     }
 }
 
@@ -107,6 +116,9 @@ impl Spec {
     /// # Errors
     /// All broken rules; where the spec cannot be read at all, the first place.
     pub fn parse(kind: Kind, spec: &Value) -> Result<Self, Vec<Violation>> {
+        if let Some(path) = crd::list_for_object(kind.schema(), spec, "") {
+            return Err(vec![violation(&path, "must be an object, and is a list".to_owned())]);
+        }
         let spec = match kind {
             Kind::TranscriptionJob => Self::TranscriptionJob(Box::new(decode(spec)?)),
         };

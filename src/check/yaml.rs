@@ -60,7 +60,7 @@ fn options() -> Options {
 enum Node {
     Scalar(Value),
     List(Vec<Spanned<Node>>),
-    Map(Vec<(String, Spanned<Node>)>),
+    Map(Vec<(Spanned<String>, Spanned<Node>)>),
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -130,12 +130,23 @@ fn resolve(node: Spanned<Node>, plain: &HashMap<u64, String>) -> Result<Value, F
         Node::Map(entries) => {
             let mut map = Map::new();
             for (key, value) in entries {
-                // `1` and `'1'` are two keys in YAML and one in JSON.
-                if map.insert(key, resolve(value, plain)?).is_some() {
+                // `1` and `'1'` are two keys in YAML and one in JSON, and so are `y` and `true`.
+                if map.insert(name(key, plain), resolve(value, plain)?).is_some() {
                     return Err(Fault::new(place.line(), TWICE));
                 }
             }
             Ok(map.into())
+        }
+    }
+}
+
+/// The name of a member: a plain `y` is `true` there too.
+fn name(key: Spanned<String>, plain: &HashMap<u64, String>) -> String {
+    let resolved = plain.get(&key.defined.span().offset()).and_then(|text| scalar(text));
+    match resolved {
+        Some(Value::Bool(value)) => value.to_string(),
+        Some(Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) | None => {
+            key.value
         }
     }
 }

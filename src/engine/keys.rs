@@ -102,9 +102,8 @@ impl Engine {
             };
             let good_for = match &said {
                 Ok(facts) if facts.key_state == "Enabled" => GOOD,
-                Ok(_) => BAD,
                 Err(fault) if fault.kind.passes_by_itself() => NONE,
-                Err(_) => BAD,
+                Ok(_) | Err(_) => BAD,
             };
             Answer {
                 asked_at,

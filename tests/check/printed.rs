@@ -54,7 +54,7 @@ fn programs_get_exactly_these_members() {
     });
     assert_eq!(first, expected);
     let mut second = items[1].clone();
-    assert_eq!(second["warnings"].as_array_mut().unwrap().drain(..).len(), 1);
+    assert_eq!(second["warnings"].as_array_mut().unwrap().drain(..).len(), 2);
     let expected = json!({
         "file": "-", "document": 1, "apiVersion": "transcribe-operator.io/v1alpha1", "kind": "TranscriptionJob",
         "namespace": "default", "name": "a", "allowed": true, "message": null, "warnings": [],

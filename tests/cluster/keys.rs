@@ -179,7 +179,7 @@ const TABLE: &[(&str, Change, Apply, Later)] = &[
     ),
     (
         "rsa-encrypts",
-        |key| key.key_spec = "RSA_2048".to_owned(),
+        |key| "RSA_2048".clone_into(&mut key.key_spec),
         Apply::Denies("(RSA_2048, ENCRYPT_DECRYPT) is asymmetric"),
         Later::Stalls("KeyNotSymmetric"),
     ),
@@ -197,7 +197,7 @@ const TABLE: &[(&str, Change, Apply, Later)] = &[
     ),
     (
         "aws-managed",
-        |key| key.key_manager = "AWS".to_owned(),
+        |key| "AWS".clone_into(&mut key.key_manager),
         Apply::Denies("AWS managed key"),
         Later::Stalls("KeyNotCustomerManaged"),
     ),
@@ -393,7 +393,7 @@ pub async fn what_changes_between_apply_and_submission_is_seen_before_the_start(
 
     // An alias whose meaning may not be asked: admitted with a warning, never guessed.
     sim.change_key(&first, |key| {
-        key.policy = Some(policy(&[deny(&["kms:DescribeKey"], Value::Null)]))
+        key.policy = Some(policy(&[deny(&["kms:DescribeKey"], Value::Null)]));
     })?;
     sim.put_alias("alias/hidden", &first)?;
     let hidden = job("hidden", json!({"encryption": {"kmsKeyId": "alias/hidden"}}));

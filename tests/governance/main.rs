@@ -18,7 +18,6 @@
 mod cases;
 mod contexts;
 mod corpus;
-mod known;
 mod layers;
 mod live;
 mod lookalikes;
@@ -66,12 +65,7 @@ async fn each_layer_says_what_the_table_says() {
     let mut problems = Vec::new();
     for (case, actual) in cases.iter().zip(&actual) {
         problems.extend(corpus::stale(case, actual.spec.as_ref()));
-        let found = found(case, actual);
-        if !known::is_known(&case.name) {
-            problems.extend(found);
-        } else if found.is_empty() {
-            problems.push(format!("{}\n    is right now: strike it out in known.rs", case.name));
-        }
+        problems.extend(found(case, actual));
     }
     assert!(
         problems.is_empty(),
