@@ -2,7 +2,9 @@
 //! often than is polite to the others in the account.
 
 use std::{
+    borrow::Borrow,
     collections::BTreeMap,
+    hash::Hash,
     num::NonZeroU32,
     time::{Duration, Instant},
 };
@@ -95,62 +97,64 @@ impl Engine {
 
     async fn describe(&self, reference: &str, since: Option<Instant>) -> Result<KeyFacts, Fault> {
         let ask = async {
-            let asked_at = Instant::now();
-            let said = match self.keys.slot() {
-                Ok(()) => self.connection.describe_key(reference).await,
-                Err(fault) => Err(fault),
-            };
-            let good_for = match &said {
-                Ok(facts) if facts.key_state == "Enabled" => GOOD,
-                Err(fault) if fault.kind.passes_by_itself() => NONE,
-                Ok(_) | Err(_) => BAD,
-            };
-            Answer {
-                asked_at,
-                good_for,
-                said,
-            }
+            self.keys.slot()?;
+            self.connection.describe_key(reference).await
         };
-        let entry = self.keys.described.entry_by_ref(reference);
-        entry
-            .or_insert_with_if(ask, |answer| answer.older_than(since))
-            .await
-            .into_value()
-            .said
+        let good_for = |said: &Result<KeyFacts, Fault>| match said {
+            Ok(facts) if facts.key_state == "Enabled" => GOOD,
+            Err(fault) if fault.kind.passes_by_itself() => NONE,
+            Ok(_) | Err(_) => BAD,
+        };
+        remembered(&self.keys.described, reference, since, ask, good_for).await
     }
 
     async fn access(&self, arn: String, context: &BTreeMap<String, String>, since: Option<Instant>) -> Access {
         let key = (arn, context.clone());
         let ask = async {
-            let asked_at = Instant::now();
-            let said = match self.keys.slot() {
+            match self.keys.slot() {
                 Ok(()) => self.connection.key_access(&key.0, &key.1).await,
                 Err(fault) => Access::Unknown(fault),
-            };
-            let good_for = match &said {
-                Access::Allowed => GOOD,
-                Access::Denied => BAD,
-                Access::Unknown(_) => NONE,
-            };
-            Answer {
-                asked_at,
-                good_for,
-                said,
             }
         };
-        let entry = self.keys.access.entry_by_ref(&key);
-        entry
-            .or_insert_with_if(ask, |answer| answer.older_than(since))
-            .await
-            .into_value()
-            .said
+        let good_for = |said: &Access| match said {
+            Access::Allowed => GOOD,
+            Access::Denied => BAD,
+            Access::Unknown(_) => NONE,
+        };
+        remembered(&self.keys.access, &key, since, ask, good_for).await
     }
 }
 
-impl<T> Answer<T> {
-    fn older_than(&self, since: Option<Instant>) -> bool {
-        since.is_some_and(|since| self.asked_at < since)
-    }
+/// The answer that is remembered, unless it was asked for before `since`; otherwise the one that is asked for now, once for all
+/// who wait for it.
+async fn remembered<K, Q, T>(
+    cache: &Cache<K, Answer<T>>,
+    key: &Q,
+    since: Option<Instant>,
+    ask: impl Future<Output = T>,
+    good_for: impl FnOnce(&T) -> Duration,
+) -> T
+where
+    K: Borrow<Q> + Hash + Eq + Send + Sync + 'static,
+    Q: ToOwned<Owned = K> + Hash + Eq + ?Sized,
+    T: Clone + Send + Sync + 'static,
+{
+    let answer = async {
+        let asked_at = Instant::now();
+        let said = ask.await;
+        Answer {
+            asked_at,
+            good_for: good_for(&said),
+            said,
+        }
+    };
+    let old = |answer: &Answer<T>| since.is_some_and(|since| answer.asked_at < since);
+    cache
+        .entry_by_ref(key)
+        .or_insert_with_if(answer, old)
+        .await
+        .into_value()
+        .said
 }
 
 impl Keys {

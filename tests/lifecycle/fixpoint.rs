@@ -17,7 +17,7 @@ use transcribe_operator::{
 
 use crate::world::{
     BOUND, Case, HOUR, KEY, OTHER_UID, after, attempt, bad_key, case, facts, failed, fault, identity, job_name, now,
-    tags, tell, usable,
+    tags, tell, unsettled, usable,
 };
 
 /// An object as it may be stored, and a world as it may be: what AWS would answer if it were asked.
@@ -222,7 +222,9 @@ fn reply() -> impl Strategy<Value = transcribe_operator::lifecycle::Fault> {
 }
 
 fn verdict() -> impl Strategy<Value = KeyVerdict> {
-    select(vec![usable(), bad_key()])
+    let waits = unsettled(Reason::KmsUnreachable, true);
+    let stalls = unsettled(Reason::KeyNotResolvable, false);
+    select(vec![usable(), bad_key(), waits, stalls])
 }
 
 pub fn world() -> impl Strategy<Value = World> {

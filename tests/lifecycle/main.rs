@@ -19,6 +19,7 @@ mod binding;
 mod deleting;
 mod fixpoint;
 mod following;
+mod keys;
 mod looking;
 mod replying;
 mod starting;

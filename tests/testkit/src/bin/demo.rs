@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use testkit::aws_sim::Config;
 use testkit::stage::Stage;
 
-const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+const KEY: &str = "alias/ExampleAlias";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
