@@ -96,10 +96,10 @@ impl Engine {
     }
 
     async fn describe(&self, reference: &str, since: Option<Instant>) -> Result<KeyFacts, Fault> {
-        let ask = async {
+        let ask = Box::pin(async {
             self.keys.slot()?;
             self.connection.describe_key(reference).await
-        };
+        });
         let good_for = |said: &Result<KeyFacts, Fault>| match said {
             Ok(facts) if facts.key_state == "Enabled" => GOOD,
             Err(fault) if fault.kind.passes_by_itself() => NONE,
@@ -110,12 +110,12 @@ impl Engine {
 
     async fn access(&self, arn: String, context: &BTreeMap<String, String>, since: Option<Instant>) -> Access {
         let key = (arn, context.clone());
-        let ask = async {
+        let ask = Box::pin(async {
             match self.keys.slot() {
                 Ok(()) => self.connection.key_access(&key.0, &key.1).await,
                 Err(fault) => Access::Unknown(fault),
             }
-        };
+        });
         let good_for = |said: &Access| match said {
             Access::Allowed => GOOD,
             Access::Denied => BAD,
