@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::post,
 };
+use axum_server::{accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
 use hyper_util::rt::TokioTimer;
 use kube::core::{
     DynamicObject,
@@ -57,7 +58,11 @@ impl Webhook {
         let tls = certificate::from_folder(certificates)
             .await
             .context("--webhook-cert-dir")?;
-        let mut server = axum_server::from_tcp_rustls(listener, tls)?;
+        // A small answer must not wait for the client's acknowledgement of the one before.
+        let acceptor = RustlsAcceptor::new(tls)
+            .handshake_timeout(HEAD)
+            .acceptor(NoDelayAcceptor::new());
+        let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor);
         server
             .http_builder()
             .http1()

@@ -111,11 +111,15 @@ impl Webhook {
         let tls = rustls::ClientConfig::builder()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        // As Go's clients do.
+        tcp.set_nodelay(true);
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_only()
             .enable_all_versions()
-            .build();
+            .wrap_connector(tcp);
         Ok(Caller {
             client: Client::builder(TokioExecutor::new()).build(connector),
             url: self.url(),
