@@ -80,15 +80,20 @@ pub fn unknown_members(kind: Kind, spec: &Value) -> Vec<String> {
         }
         for (name, member) in value.as_object().into_iter().flatten() {
             let path = format!("{path}.{name}");
-            match schema["properties"].get(name).or(schema.get("additionalProperties")) {
+            match schema_of(schema, name) {
                 Some(schema) => walk(schema, member, &path, unknown),
                 None => unknown.push(path),
             }
         }
     }
     let mut unknown = Vec::new();
-    walk(&spec_schema(&kind.crd()), spec, "spec", &mut unknown);
+    walk(kind.schema(), spec, "spec", &mut unknown);
     unknown
+}
+
+/// The schema of an object's member: of a field, or of a map's entries.
+fn schema_of<'a>(object: &'a Value, member: &str) -> Option<&'a Value> {
+    object["properties"].get(member).or(object.get("additionalProperties"))
 }
 
 /// Where a list stands in the place of an object: serde would read its items as the members in their order.
@@ -99,10 +104,9 @@ pub(super) fn list_for_object(schema: &Value, value: &Value, path: &str) -> Opti
             .iter()
             .enumerate()
             .find_map(|(i, item)| list_for_object(&schema["items"], item, &format!("{path}[{i}]"))),
-        Value::Object(members) => members.iter().find_map(|(name, member)| {
-            let schema = schema["properties"].get(name).or(schema.get("additionalProperties"))?;
-            list_for_object(schema, member, &format!("{path}.{name}"))
-        }),
+        Value::Object(members) => members
+            .iter()
+            .find_map(|(name, member)| list_for_object(schema_of(schema, name)?, member, &format!("{path}.{name}"))),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
 }

@@ -63,7 +63,7 @@ impl Kind {
     }
 
     /// The schema of the spec.
-    fn schema(self) -> &'static Value {
+    pub(super) fn schema(self) -> &'static Value {
         static TRANSCRIPTION_JOB: OnceLock<Value> = OnceLock::new();
         let cell = match self {
             Self::TranscriptionJob => &TRANSCRIPTION_JOB,

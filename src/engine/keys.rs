@@ -88,10 +88,11 @@ impl Engine {
             facts: self.describe(reference.as_str(), since).await,
             access: None,
         };
-        let KeyVerdict::Usable { arn, .. } = judge(&seen) else {
-            return judge(&seen);
+        let described = judge(&seen);
+        let KeyVerdict::Usable { arn, .. } = &described else {
+            return described;
         };
-        seen.access = Some(self.access(arn, context, since).await);
+        seen.access = Some(self.access(arn.clone(), context, since).await);
         judge(&seen)
     }
 
