@@ -95,19 +95,8 @@ impl Stage {
                 "--output-bucket",
                 BUCKET,
             ])
-            .args([
-                "--transcribe-endpoint",
-                aws,
-                "--kms-endpoint",
-                aws,
-                "--sts-endpoint",
-                aws,
-                "--allow-insecure-endpoints",
-            ])
+            .emulator(aws)
             .args(["--follow-interval", "0.3", "--log-format", "text"])
-            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-            .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
     }
 
     /// The jobs of a namespace, as they are stored.
