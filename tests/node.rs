@@ -63,7 +63,7 @@ async fn scenario(node: Node) {
         listen: format!("{}:0", node::ADDRESS).parse().unwrap(),
         outcomes: vec![OutcomeRule {
             uri_contains: Some("long".to_owned()),
-            run_ms: Some(8000),
+            run_ms: Some(3_600_000),
             ..OutcomeRule::default()
         }],
         ..Config::default()
@@ -83,6 +83,7 @@ async fn scenario(node: Node) {
     };
 
     install(&stage, &helm).await;
+    is_restricted(&stage.kubectl).await;
     is_confined(&node);
     has_no_shell(&stage.kubectl).await;
 
@@ -106,6 +107,7 @@ async fn scenario(node: Node) {
         .unwrap();
     node.kill(PROGRAM).unwrap();
     until_restarted(&stage.kubectl).await;
+    stage.sim.finish_all();
     stage
         .until_reason("default", "second", "Finished", "Completed")
         .await
@@ -157,7 +159,7 @@ async fn install(stage: &Stage, helm: &Helm) {
         file,
         "--wait",
         "--timeout",
-        "90s",
+        "3m",
     ];
     let installed = helm
         .run(&[&["install", "transcribe-operator", chart], &flags[..]].concat())
@@ -166,7 +168,7 @@ async fn install(stage: &Stage, helm: &Helm) {
     if !installed.success {
         let pods = stage
             .kubectl
-            .run(&["describe", "pods", "-n", "transcribe"])
+            .run(&["describe", "replicasets,pods", "-n", "transcribe"])
             .await
             .unwrap();
         let logs = stage
@@ -176,6 +178,24 @@ async fn install(stage: &Stage, helm: &Helm) {
             .unwrap();
         panic!("{}{}\n{}{}", installed.stderr, pods.stdout, logs.stdout, logs.stderr);
     }
+}
+
+/// The namespace takes no Pod that is less restricted.
+async fn is_restricted(kubectl: &Kubectl) {
+    let run = [
+        "run",
+        "plain",
+        "--image=localhost/pause:test",
+        "-n",
+        "transcribe",
+        "--dry-run=server",
+    ];
+    let answer = kubectl.run(&run).await.unwrap();
+    assert!(
+        !answer.success && answer.stderr.contains("violates PodSecurity"),
+        "{}",
+        answer.stderr
+    );
 }
 
 /// What the kernel says of the operator's process: not what the manifest asks for, but what came of it.

@@ -13,7 +13,7 @@ use crate::control_plane::ControlPlane;
 use crate::kubectl::Kubectl;
 
 /// How long the parts may take on a busy machine; a second or two are usual.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// The node's name in the cluster.
 const NAME: &str = "node";
 
