@@ -192,6 +192,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let process = sleeper(folder.path());
         remove_at_exit(folder.path());
+        run_at_exit(&format!("touch '{}.ended'", folder.path().display()));
         println!("\nstarted {} {}", process.pid(), folder.path().display());
         std::thread::sleep(Duration::from_hours(1));
     }
@@ -221,5 +222,6 @@ mod tests {
             std::thread::sleep(Duration::from_millis(10));
         }
         assert!(!is_running(pid) && !folder.exists());
+        fs::remove_file(folder.with_added_extension("ended")).unwrap();
     }
 }

@@ -16,6 +16,8 @@
 
 mod parts;
 mod pods;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
