@@ -1,5 +1,5 @@
 //! The image: what the Dockerfile describes is what scripts/image packs for the tests.
-
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "a test")]
 
 use std::fs;

@@ -10,21 +10,22 @@ use super::Node;
 use crate::process::Signal;
 
 impl Node {
-    /// The process id, outside the node's namespaces, of the one process in the Pods that runs the program at this path
-    /// of its image.
-    pub fn process(&self, program: &str) -> anyhow::Result<u32> {
+    /// The ids, outside the node's namespaces, of the processes in the Pods that run the program at this path of their
+    /// image.
+    pub fn processes(&self, program: &str) -> anyhow::Result<Vec<u32>> {
         let all = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let found: Vec<u32> = all.filter(|pid| self.runs(*pid, program)).collect();
-        let [pid] = found[..] else {
-            anyhow::bail!("{} processes run {program}, not one", found.len());
-        };
-        Ok(pid)
+        anyhow::ensure!(!found.is_empty(), "no process in the Pods runs {program}");
+        Ok(found)
     }
 
-    /// SIGKILL for that process. The kubelet is to notice.
+    /// SIGKILL for those processes. The kubelet is to notice.
     pub fn kill(&self, program: &str) -> anyhow::Result<()> {
-        let pid = Pid::from_raw(self.process(program)?.try_into()?).context("no process has the id 0")?;
-        Ok(kill_process(pid, Signal::KILL)?)
+        for pid in self.processes(program)? {
+            let pid = Pid::from_raw(pid.try_into()?).context("no process has the id 0")?;
+            kill_process(pid, Signal::KILL)?;
+        }
+        Ok(())
     }
 
     fn runs(&self, pid: u32, program: &str) -> bool {

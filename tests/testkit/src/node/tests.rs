@@ -1,6 +1,6 @@
 //! What a node leaves on the machine: nothing.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::unwrap_in_result)]
 
 use std::io::{BufRead as _, BufReader};
 
@@ -32,19 +32,18 @@ fn remains(network_was: &Path, folder: &Path) -> Vec<String> {
     left
 }
 
-/// Says where its network and folder are, with a process in one of the cgroups.
+/// A node with a process in it and in one of its cgroups; its network and its folder.
 fn inhabited() -> Option<(Node, PathBuf, PathBuf)> {
-    let node = match Node::enter() {
+    let mut node = match Node::enter() {
         Err(error) if error.is::<NotHere>() => return None,
-        node => node.unwrap(),
+        node => node.expect("a node"),
     };
-    let inhabitant = node.inside("pause").spawn().unwrap();
+    let pause = node.inside("pause");
+    node.start("pause", pause).expect("a process");
     let inhabited = format!("/sys/fs/cgroup/memory/{}/cgroup.procs", node.cgroup);
-    fs::write(inhabited, inhabitant.id().to_string()).unwrap();
-    let (network, folder) = (
-        network(&node.namespaces.pid().to_string()).unwrap(),
-        node.folder.path().to_owned(),
-    );
+    fs::write(inhabited, node.parts[0].pid().to_string()).expect("a cgroup");
+    let network = network(&node.namespaces.pid().to_string())?;
+    let folder = node.folder.path().to_owned();
     assert!(remains(&network, &folder).len() > 5);
     Some((node, network, folder))
 }
