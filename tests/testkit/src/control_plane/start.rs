@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub struct Builder {
     controllers: Vec<String>,
     apiserver_args: Vec<String>,
+    server_names: Vec<String>,
 }
 
 impl Builder {
@@ -43,7 +44,14 @@ impl Builder {
         self
     }
 
-    /// One more flag for kube-apiserver.
+    /// One more name or address that the API server's certificate is for.
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_names.push(name.into());
+        self
+    }
+
+    /// One more flag for kube-apiserver; of a flag given twice, the last counts.
     #[must_use]
     pub fn apiserver_arg(mut self, arg: impl Into<String>) -> Self {
         self.apiserver_args.push(arg.into());
@@ -65,7 +73,7 @@ impl Builder {
     }
 
     async fn attempt(&self) -> anyhow::Result<ControlPlane> {
-        let plane = ControlPlane::prepare(self.apiserver_args.clone())?;
+        let plane = ControlPlane::prepare(self)?;
         *held(&plane.etcd) = Some(plane.launch_etcd()?);
         plane.etcd_ready().await?;
         *held(&plane.apiserver) = Some(plane.launch_apiserver()?);
@@ -78,12 +86,12 @@ impl Builder {
 }
 
 impl ControlPlane {
-    fn prepare(apiserver_args: Vec<String>) -> anyhow::Result<Self> {
+    fn prepare(choices: &Builder) -> anyhow::Result<Self> {
         // An error means that a provider is installed already, which is as good.
         rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
         let folder = tempfile::Builder::new().prefix("control-plane-").tempdir()?;
         process::remove_at_exit(folder.path());
-        let tls = Certificates::create(folder.path())?;
+        let tls = Certificates::create(folder.path(), &choices.server_names)?;
         let token = format!("{:016x}", RandomState::new().hash_one(folder.path()));
         fs::write(
             folder.path().join("tokens.csv"),
@@ -101,7 +109,7 @@ impl ControlPlane {
             tls,
             ports,
             token,
-            apiserver_args,
+            apiserver_args: choices.apiserver_args.clone(),
             files: AtomicU32::new(0),
             folder,
         };
