@@ -238,7 +238,7 @@ async fn no_admission_fails_while_certificates_and_authorities_are_renewed() {
     let flags = ["--webhook-cert-lifetime", "8", "--webhook-ca-lifetime", "24"];
     let (rig, _sim) = rig(&flags).await;
     let (first, load) = (rig.authority().await.unwrap(), Load::start(&rig));
-    rig.until_within("two further authorities", Duration::from_secs(60), async || {
+    rig.until_within("two further authorities", Duration::from_mins(1), async || {
         (rig.logged("made a certificate authority") >= 3 && rig.logged("serves a new certificate") >= 7).then_some(())
     })
     .await;
