@@ -1,0 +1,201 @@
+//! The pages for tenants, run word by word: a page that says what is not so any more fails. `make pages` writes what the
+//! tools print now into them.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "a test")]
+
+mod page;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use page::Shell;
+use serde_json::Value;
+use snapbox::data::DataFormat;
+use snapbox::{Assert, Data};
+use testkit::aws_sim::{Config, Key, KeyState, OutcomeRule};
+use testkit::control_plane::{ControlPlane, program};
+use testkit::kubectl::Kubectl;
+use testkit::operator::Operator;
+use testkit::stage::{REGION, Stage, repository};
+use testkit::webhook::Webhook;
+use tokio::time::{Instant, sleep};
+
+const OPERATOR: &str = env!("CARGO_BIN_EXE_transcribe-operator");
+const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+#[tokio::test]
+async fn the_pages_say_what_the_tools_print() {
+    let platform = Platform::start().await.unwrap();
+    let [guide, ten] = [("finance", "tenant-guide.md"), ("media", "first-ten-minutes.md")]
+        .map(|(namespace, page)| platform.reads(namespace, repository().join("docs").join(page)));
+    tokio::try_join!(guide, ten).unwrap();
+}
+
+/// What the pages take for granted: a cluster with the operator, and an AWS account with some keys.
+struct Platform {
+    stage: Stage,
+    _operator: Operator,
+    _webhook: Webhook,
+}
+
+impl Platform {
+    async fn start() -> Result<Self> {
+        let stage = Stage::start_with(ControlPlane::builder().controllers_named(&["clusterrole-aggregation-controller"]), aws()).await?;
+        keys(&stage)?;
+        let webhook = Webhook::new()?;
+        let operator = stage
+            .operator(OPERATOR)
+            .args(webhook.args())
+            .set("--cluster-id", "prod")
+            .set("--output-bucket", "finance-transcripts")
+            .start()?;
+        operator.wait_ready().await?;
+        webhook.register(&stage.client).await?;
+        let platform = Self {
+            stage,
+            _operator: operator,
+            _webhook: webhook,
+        };
+        platform.asks_the_webhook().await?;
+        Ok(platform)
+    }
+
+    /// The API server takes a moment until it asks a webhook that was registered.
+    async fn asks_the_webhook(&self) -> Result<()> {
+        let probe = JOB.replace("languageCode", "transcriptionClassName: nobody\n  languageCode");
+        let create = ["create", "--dry-run=server", "-f", "-"];
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let seen = self.stage.kubectl.run_with(&create, &probe).await?;
+            if seen.stderr.contains("there is no such class") {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "the webhook is not asked: {}", seen.stderr);
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// A namespace, and the kubeconfig of someone who may do there what tenants may.
+    async fn tenant(&self, namespace: &str) -> Result<PathBuf> {
+        let plane = &self.stage.plane;
+        let manifests = TENANT.replace("NAMESPACE", namespace);
+        self.stage.kubectl.apply(&manifests).await?.ok()?;
+        let token = plane.service_account_token(namespace, "tenant").await?;
+        let path = plane.kubeconfig_with(&plane.url(), &token)?;
+        let mut kubeconfig: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+        kubeconfig["contexts"][0]["context"]["namespace"] = namespace.into();
+        std::fs::write(&path, kubeconfig.to_string())?;
+        // The cluster takes a moment until it has put our role into its own.
+        let tenant = Kubectl::with_kubeconfig(plane, &path)?;
+        let end = Instant::now() + Duration::from_secs(20);
+        while !tenant.run(&["auth", "can-i", "create", "tj"]).await?.success {
+            ensure!(Instant::now() < end, "the tenant may create no job");
+            sleep(Duration::from_millis(100)).await;
+        }
+        Ok(path)
+    }
+
+    /// A tenant does what a page says.
+    async fn reads(&self, namespace: &str, page: PathBuf) -> Result<()> {
+        let system = std::env::var_os("PATH").unwrap_or_default();
+        let ours = [program("kubectl")?, OPERATOR.into()];
+        let ours = ours.iter().filter_map(|program| program.parent()).map(Path::to_owned);
+        let shell = Shell {
+            folder: tempfile::tempdir()?,
+            path: ours.chain(std::env::split_paths(&system)).collect(),
+            kubeconfig: self.tenant(namespace).await?,
+        };
+        let text = std::fs::read_to_string(&page).context(page.display().to_string())?;
+        let now = shell.run(&text).await?;
+        let page = Data::read_from(&page, Some(DataFormat::Text)).raw();
+        Assert::new().action_env("PAGES").eq(Data::text(now).raw(), page);
+        Ok(())
+    }
+}
+
+fn aws() -> Config {
+    let media = |part: &str, fail: Option<&str>, times, run_ms| OutcomeRule {
+        uri_contains: Some(part.to_owned()),
+        fail: fail.map(str::to_owned),
+        times,
+        run_ms,
+        ..OutcomeRule::default()
+    };
+    Config {
+        run_ms: 3000,
+        outcomes: vec![
+            media("all-hands", None, None, Some(3_600_000)),
+            media("voicemail.txt", Some("Unsupported media format"), None, None),
+            media("interview", Some(testkit::aws_sim::outcomes::INTERNAL), Some(1), None),
+        ],
+        ..Config::default()
+    }
+}
+
+fn keys(stage: &Stage) -> Result<()> {
+    stage.sim.put_alias("alias/finance", KEY)?;
+    let key = |alias: &str, id: &str, change: fn(&mut Key)| -> Result<()> {
+        let mut key = Key::new(REGION, id);
+        change(&mut key);
+        let arn = key.arn();
+        stage.sim.put_key(key)?;
+        stage.sim.put_alias(alias, &arn)
+    };
+    key("alias/signing", "2345bcde-23bc-45de-67fa-2345678901bc", |key| {
+        "RSA_4096".clone_into(&mut key.key_spec);
+        "SIGN_VERIFY".clone_into(&mut key.key_usage);
+    })?;
+    key("alias/last-year", "3456cdef-34cd-56ef-78ab-3456789012cd", |key| {
+        key.key_state = KeyState::Disabled;
+    })
+}
+
+const JOB: &str = "apiVersion: transcribe-operator.io/v1alpha1
+kind: TranscriptionJob
+metadata:
+  name: probe
+  namespace: default
+spec:
+  languageCode: en-US
+  media:
+    mediaFileUri: s3://media/probe.wav
+";
+
+/// `edit` is what a cluster gives to those who work in a namespace.
+const TENANT: &str = "apiVersion: v1
+kind: Namespace
+metadata:
+  name: NAMESPACE
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: tenant
+  namespace: NAMESPACE
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: tenant
+  namespace: NAMESPACE
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: edit
+subjects:
+  - kind: ServiceAccount
+    name: tenant
+    namespace: NAMESPACE
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: transcribe-tenant
+  labels:
+    rbac.authorization.k8s.io/aggregate-to-edit: 'true'
+rules:
+  - apiGroups: [transcribe-operator.io]
+    resources: [transcriptionjobs]
+    verbs: [get, list, watch, create, update, patch, delete]
+";
