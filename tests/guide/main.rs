@@ -27,9 +27,13 @@ const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56e
 #[tokio::test]
 async fn the_pages_say_what_the_tools_print() {
     let platform = Platform::start().await.unwrap();
-    let [guide, ten] = [("finance", "tenant-guide.md"), ("media", "first-ten-minutes.md")]
-        .map(|(namespace, page)| platform.reads(namespace, repository().join("docs").join(page)));
-    tokio::try_join!(guide, ten).unwrap();
+    let [guide, ten] = ["tenant-guide.md", "first-ten-minutes.md"].map(|page| repository().join("docs").join(page));
+    let (as_finance, as_media) = (platform.reads("finance", &guide), platform.reads("media", &ten));
+    let (guide_now, ten_now) = tokio::try_join!(as_finance, as_media).unwrap();
+    for (page, now) in [(guide, guide_now), (ten, ten_now)] {
+        let page = Data::read_from(&page, Some(DataFormat::Text)).raw();
+        Assert::new().action_env("PAGES").eq(Data::text(now).raw(), page);
+    }
 }
 
 /// What the pages take for granted: a cluster with the operator, and an AWS account with some keys.
@@ -43,6 +47,7 @@ impl Platform {
     async fn start() -> Result<Self> {
         let stage = Stage::start_with(ControlPlane::builder().controllers_named(&["clusterrole-aggregation-controller"]), aws()).await?;
         keys(&stage)?;
+        stage.kubectl.apply(ROLE).await?.ok()?;
         let webhook = Webhook::new()?;
         let operator = stage
             .operator(OPERATOR)
@@ -96,8 +101,8 @@ impl Platform {
         Ok(path)
     }
 
-    /// A tenant does what a page says.
-    async fn reads(&self, namespace: &str, page: PathBuf) -> Result<()> {
+    /// A tenant does what a page says: the page as it would be written now.
+    async fn reads(&self, namespace: &str, page: &Path) -> Result<String> {
         let system = std::env::var_os("PATH").unwrap_or_default();
         let ours = [program("kubectl")?, OPERATOR.into()];
         let ours = ours.iter().filter_map(|program| program.parent()).map(Path::to_owned);
@@ -106,11 +111,8 @@ impl Platform {
             path: ours.chain(std::env::split_paths(&system)).collect(),
             kubeconfig: self.tenant(namespace).await?,
         };
-        let text = std::fs::read_to_string(&page).context(page.display().to_string())?;
-        let now = shell.run(&text).await?;
-        let page = Data::read_from(&page, Some(DataFormat::Text)).raw();
-        Assert::new().action_env("PAGES").eq(Data::text(now).raw(), page);
-        Ok(())
+        let text = std::fs::read_to_string(page).context(page.display().to_string())?;
+        shell.run(&text).await
     }
 }
 
@@ -162,7 +164,19 @@ spec:
     mediaFileUri: s3://media/probe.wav
 ";
 
-/// `edit` is what a cluster gives to those who work in a namespace.
+/// `edit` is what a cluster gives to those who work in a namespace; this adds jobs to it.
+const ROLE: &str = "apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: transcribe-tenant
+  labels:
+    rbac.authorization.k8s.io/aggregate-to-edit: 'true'
+rules:
+  - apiGroups: [transcribe-operator.io]
+    resources: [transcriptionjobs]
+    verbs: [get, list, watch, create, update, patch, delete]
+";
+
 const TENANT: &str = "apiVersion: v1
 kind: Namespace
 metadata:
@@ -187,15 +201,4 @@ subjects:
   - kind: ServiceAccount
     name: tenant
     namespace: NAMESPACE
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: transcribe-tenant
-  labels:
-    rbac.authorization.k8s.io/aggregate-to-edit: 'true'
-rules:
-  - apiGroups: [transcribe-operator.io]
-    resources: [transcriptionjobs]
-    verbs: [get, list, watch, create, update, patch, delete]
 ";

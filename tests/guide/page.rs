@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 /// How long a command may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long something may take to be seen by a reader who looks again: Events are told after the status.
-const SEEN_WITHIN: Duration = Duration::from_secs(15);
+const SEEN_WITHIN: Duration = Duration::from_secs(10);
 /// What changes nothing, so that it can be asked again.
 const READS: [&str; 3] = ["kubectl get ", "kubectl describe ", "kubectl events "];
 
@@ -76,28 +76,35 @@ impl Shell {
         Ok(plain(&String::from_utf8(output.stdout)?))
     }
 
-    /// What a command prints. Where that is not what the page says, a command that only reads is given some time.
-    async fn shown(&self, command: &str, page: &str) -> Result<String> {
+    /// What a command prints, and whether the page says so. If it does not, a command that only reads is given some time.
+    async fn shown(&self, command: &str, page: &str) -> Result<(String, bool)> {
         let end = Instant::now() + SEEN_WITHIN;
         loop {
             let printed = self.prints(command).await?;
             if same(page, &printed) {
-                return Ok(page.to_owned());
+                let elided = page.lines().any(|line| line == "...");
+                return Ok((if elided { page.to_owned() } else { printed }, true));
             }
             if Instant::now() > end || !READS.iter().any(|read| command.starts_with(read)) {
-                return Ok(printed);
+                println!("$ {command}\n{printed}--- is not what the page says:\n{page}");
+                return Ok((printed, false));
             }
             sleep(Duration::from_millis(200)).await;
         }
     }
 
-    /// Runs a page: what it would say if it were written now.
+    /// Runs a page: the page itself if all of it is so, else what it would say if it were written now, in all of its blocks,
+    /// so that they are of one run.
     pub(crate) async fn run(&self, page: &str) -> Result<String> {
-        let mut parts = Vec::new();
+        let (mut parts, mut true_to_life) = (Vec::new(), true);
         for (n, part) in page.split("```").enumerate() {
             let block = (n % 2 == 1).then(|| part.split_once('\n')).flatten();
             parts.push(match block {
-                Some(("console", body)) => format!("console\n{}", self.console(body).await?),
+                Some(("console", body)) => {
+                    let (now, so) = self.console(body).await?;
+                    true_to_life &= so;
+                    format!("console\n{now}")
+                }
                 Some(("sh", body)) => self.sh(body).await.map(|()| part.to_owned())?,
                 Some(("yaml", body)) => self.file(body).map(|()| part.to_owned())?,
                 Some(("json", body)) => {
@@ -108,11 +115,11 @@ impl Shell {
                 None => part.to_owned(),
             });
         }
-        Ok(parts.join("```"))
+        Ok(if true_to_life { page.to_owned() } else { parts.join("```") })
     }
 
-    async fn console(&self, body: &str) -> Result<String> {
-        let mut out = String::new();
+    async fn console(&self, body: &str) -> Result<(String, bool)> {
+        let (mut out, mut true_to_life) = (String::new(), true);
         let mut lines = body.lines().peekable();
         while let Some(line) = lines.next() {
             let mut command = line
@@ -126,10 +133,11 @@ impl Shell {
             while let Some(output) = lines.next_if(|line| !line.starts_with("$ ")) {
                 page = format!("{page}{output}\n");
             }
-            let shown = self.shown(&command, &page).await?;
+            let (shown, so) = self.shown(&command, &page).await?;
+            true_to_life &= so;
             out = format!("{out}$ {command}\n{shown}");
         }
-        Ok(out)
+        Ok((out, true_to_life))
     }
 
     async fn sh(&self, body: &str) -> Result<()> {
