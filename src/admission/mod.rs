@@ -147,7 +147,10 @@ fn status(request: &AdmissionRequest<DynamicObject>, refusal: &Refusal) -> Statu
 
 /// The value that is refused, where it is one text, said as the API server says it.
 fn with_value(request: &AdmissionRequest<DynamicObject>, refusal: &Refusal) -> Refusal {
-    let pointer = refusal.field.as_ref().map(|field| format!("/{}", field.replace('.', "/")));
+    let pointer = refusal
+        .field
+        .as_ref()
+        .map(|field| format!("/{}", field.replace('.', "/")));
     let value = pointer
         .zip(request.object.as_ref())
         .and_then(|(pointer, object)| object.data.pointer(&pointer)?.as_str());

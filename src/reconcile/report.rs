@@ -104,13 +104,7 @@ pub(super) async fn tell_refused(ctx: &Context, stored: &Stored, error: &Error, 
 /// Events are a courtesy: nothing waits for them and nothing fails with them.
 pub(super) async fn tell(ctx: &Context, about: &ObjectReference, announcement: Announcement) {
     let Announcement { warning, reason, note } = announcement;
-    info!(
-        namespace = about.namespace,
-        name = about.name,
-        reason,
-        note,
-        "transition"
-    );
+    info!(reason, note, "transition");
     let event = Event {
         type_: if warning { EventType::Warning } else { EventType::Normal },
         reason,

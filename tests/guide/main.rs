@@ -45,7 +45,11 @@ struct Platform {
 
 impl Platform {
     async fn start() -> Result<Self> {
-        let stage = Stage::start_with(ControlPlane::builder().controllers_named(&["clusterrole-aggregation-controller"]), aws()).await?;
+        let stage = Stage::start_with(
+            ControlPlane::builder().controllers_named(&["clusterrole-aggregation-controller"]),
+            aws(),
+        )
+        .await?;
         keys(&stage)?;
         stage.kubectl.apply(ROLE).await?.ok()?;
         let webhook = Webhook::new()?;

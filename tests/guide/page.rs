@@ -115,7 +115,11 @@ impl Shell {
                 None => part.to_owned(),
             });
         }
-        Ok(if true_to_life { page.to_owned() } else { parts.join("```") })
+        Ok(if true_to_life {
+            page.to_owned()
+        } else {
+            parts.join("```")
+        })
     }
 
     async fn console(&self, body: &str) -> Result<(String, bool)> {

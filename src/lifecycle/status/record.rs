@@ -64,7 +64,10 @@ pub(super) fn terminal(next: &mut JobStatus, facts: &Facts, now: Timestamp) -> S
 }
 
 fn completed(output: &OutputStatus) -> String {
-    let transcript = output.transcript_uri.as_ref().or(output.redacted_transcript_uri.as_ref());
+    let transcript = output
+        .transcript_uri
+        .as_ref()
+        .or(output.redacted_transcript_uri.as_ref());
     transcript.map_or_else(
         || "the job completed".to_owned(),
         |uri| format!("the job completed; its transcript is {uri}"),
