@@ -23,7 +23,7 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long a command may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How long something may take to be seen by a reader who looks again: Events are told after the status.
 const SEEN_WITHIN: Duration = Duration::from_secs(10);
 /// What changes nothing, so that it can be asked again.
@@ -158,15 +158,15 @@ impl Shell {
 
     fn file(&self, body: &str) -> Result<()> {
         let name = body.lines().next().and_then(|line| line.strip_prefix("# "));
-        let name = name.filter(|name| name.ends_with(".yaml") && !name.contains('/'));
-        let name = name.with_context(|| format!("a manifest without a name: {body}"))?;
+        let name = name.filter(|name| !name.contains(['/', ' ']));
+        let name = name.with_context(|| format!("a manifest without the name of its file: {body}"))?;
         std::fs::write(self.folder.path().join(name), body).context(name.to_owned())
     }
 }
 
 /// Without what a terminal does not show: blanks at the end of a line.
 fn plain(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 /// The page says what was printed, as far as that does not differ from run to run.
