@@ -1,6 +1,6 @@
 # `make` lists what there is. Every target checks what it needs before it starts.
 .DEFAULT_GOAL := help
-.PHONY: help test fuzz demo demo-down bench lint generate check-generated control-plane clean-room ci
+.PHONY: help test fuzz demo demo-down bench lint generate check-generated pages control-plane clean-room ci
 
 target := $(or $(CARGO_TARGET_DIR),target)
 
@@ -48,6 +48,11 @@ generate: ## Write the generated files: CRDs, their copies in the chart, the API
 check-generated: ## Fail when a generated file is not current
 	@scripts/prerequisites cargo cc python3
 	scripts/check-generated
+
+pages: ## Write what the tools print now into the pages for tenants: docs/tenant-guide.md, docs/first-ten-minutes.md
+	@scripts/prerequisites cargo go cc
+	@scripts/control-plane
+	PAGES=overwrite cargo test --locked --test guide
 
 control-plane: ## Build kube-apiserver, etcd, kubectl and helm from their Go modules, once
 	@scripts/prerequisites go

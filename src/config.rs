@@ -137,7 +137,8 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value = "json")]
     pub log_format: LogFormat,
     /// Which log lines are written, in the syntax of RUST_LOG.
-    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    // kube says of each pass what the operator says shorter.
+    #[arg(long, env = "RUST_LOG", default_value = "info,kube_runtime=warn")]
     pub log: String,
 }
 

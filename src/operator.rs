@@ -91,7 +91,8 @@ pub async fn run_with(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<()> {
     let rules = args.rules(&cluster_id(&args, &clients.request).await?)?;
-    info!(cluster_id = rules.head.cluster_id(), region = args.region, "starting");
+    let (cluster_id, version) = (rules.head.cluster_id(), env!("CARGO_PKG_VERSION"));
+    info!(version, cluster_id, region = args.region, "starting");
     let metrics = Metrics::new();
     let ready = Readiness::default();
     ready.waits(OBJECTS, "the objects are not listed yet");

@@ -122,6 +122,7 @@ pub fn response(request: &AdmissionRequest<DynamicObject>, verdict: &Verdict) ->
 }
 
 fn status(request: &AdmissionRequest<DynamicObject>, refusal: &Refusal) -> Status {
+    let refusal = &with_value(request, refusal);
     let cause = StatusCause {
         reason: "FieldValueInvalid".to_owned(),
         message: refusal.message.clone(),
@@ -142,6 +143,22 @@ fn status(request: &AdmissionRequest<DynamicObject>, refusal: &Refusal) -> Statu
             causes: vec![cause],
             retry_after_seconds: 0,
         })
+}
+
+/// The value that is refused, where it is one text, said as the API server says it.
+fn with_value(request: &AdmissionRequest<DynamicObject>, refusal: &Refusal) -> Refusal {
+    let pointer = refusal
+        .field
+        .as_ref()
+        .map(|field| format!("/{}", field.replace('.', "/")));
+    let value = pointer
+        .zip(request.object.as_ref())
+        .and_then(|(pointer, object)| object.data.pointer(&pointer)?.as_str());
+    let message = value.map(|value| format!("Invalid value: {value:?}: {}", refusal.message));
+    Refusal {
+        message: message.unwrap_or_else(|| refusal.message.clone()),
+        ..refusal.clone()
+    }
 }
 
 /// The API server drops a warning with a line break or a tab.

@@ -19,7 +19,7 @@ use kube::core::{
 };
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
-use tracing::info;
+use tracing::{debug, info};
 
 use super::{
     Verdict,
@@ -146,13 +146,16 @@ async fn validate(State(webhook): State<Webhook>, body: Bytes) -> Response {
     webhook
         .metrics
         .review(if verdict.denial.is_some() { "denied" } else { "allowed" });
-    info!(
-        namespace = request.namespace,
-        name = request.name,
-        allowed = verdict.denial.is_none(),
-        reason = verdict.denial.as_ref().map(|refusal| refusal.reason.as_str()),
-        warnings = verdict.warnings.len(),
-        "reviewed"
-    );
+    log(&request, &verdict);
     Json(response(&request, &verdict).into_review()).into_response()
+}
+
+/// What is admitted as it is needs no line: the object's own passes have theirs.
+fn log(request: &AdmissionRequest<DynamicObject>, verdict: &Verdict) {
+    let object = format!("{}/{}", request.namespace.as_deref().unwrap_or_default(), request.name);
+    match &verdict.denial {
+        Some(refusal) => info!(object, reason = refusal.reason.as_str(), denial = %refusal, "denied"),
+        None if verdict.warnings.is_empty() => debug!(object, "admitted"),
+        None => info!(object, warnings = ?verdict.warnings, "admitted with warnings"),
+    }
 }

@@ -152,10 +152,6 @@ async fn expire(ctx: &Context, job: Job) -> Result<(Outcome, Job), Error> {
     let params = DeleteParams::default().preconditions(preconditions);
     bounded(api.delete(&job.name_any(), &params)).await?;
     ctx.metrics.write("delete");
-    info!(
-        name = job.name_any(),
-        namespace = job.namespace(),
-        "deleted the object: its time to live is over"
-    );
+    info!("deleted the object: its time to live is over");
     Ok((Outcome::Done, job))
 }

@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tracing::{debug, error, warn};
+use tracing::{Instrument as _, debug, error, info_span, warn};
 
 use super::{Error, Stored, context::Context, pass, report, unreadable};
 use crate::{
@@ -76,7 +76,7 @@ pub async fn run(
         .with_config(Config::default().concurrency(concurrency))
         .reconcile_on(woken)
         .graceful_shutdown_on(stop)
-        .run(guarded, retry, ctx)
+        .run(logged, retry, ctx)
         .for_each(async |result| {
             if let Err(error) = result {
                 debug!(%error, "a pass ended early");
@@ -95,6 +95,13 @@ fn slim(stored: &mut Stored) {
     }
 }
 
+/// Each line of the log that a pass writes says of which object it is.
+async fn logged(stored: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let object = format!("{}/{}", stored.namespace().unwrap_or_default(), stored.name_any());
+    let span = info_span!("pass", object, uid = uid(&stored));
+    guarded(stored, ctx).instrument(span).await
+}
+
 /// A pass that panics or hangs ends here.
 async fn guarded(stored: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Error> {
     let run = Box::pin(AssertUnwindSafe(pass(stored.clone(), ctx.clone())).catch_unwind());
@@ -109,7 +116,7 @@ async fn guarded(stored: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Error
             ctx.metrics.pass("done");
         }
         Err(broken @ (Error::Panicked | Error::Hung)) => {
-            error!(namespace = stored.namespace(), name = stored.name_any(), error = %broken, "a pass broke");
+            error!(error = %broken, "a pass broke");
             unreadable::say_broken(&stored, &ctx, broken).await;
             ctx.metrics.pass("broken");
         }
@@ -118,7 +125,7 @@ async fn guarded(stored: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Error
             ctx.metrics.pass("again");
         }
         Err(error @ (Error::Api(_) | Error::ApiTimeout)) => {
-            debug!(namespace = stored.namespace(), name = stored.name_any(), %error, "a pass is tried again");
+            debug!(%error, "a pass is tried again");
             let in_a_row = ctx.backoffs.failed(&uid(&stored));
             report::tell_refused(&ctx, &stored, error, in_a_row).await;
             ctx.metrics.pass("again");

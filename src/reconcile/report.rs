@@ -1,6 +1,9 @@
 //! The status, then an event.
 
-use std::time::Duration;
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::Duration,
+};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
@@ -101,18 +104,12 @@ pub(super) async fn tell_refused(ctx: &Context, stored: &Stored, error: &Error, 
 /// Events are a courtesy: nothing waits for them and nothing fails with them.
 pub(super) async fn tell(ctx: &Context, about: &ObjectReference, announcement: Announcement) {
     let Announcement { warning, reason, note } = announcement;
-    info!(
-        namespace = about.namespace,
-        name = about.name,
-        reason,
-        note,
-        "transition"
-    );
+    info!(reason, note, "transition");
     let event = Event {
         type_: if warning { EventType::Warning } else { EventType::Normal },
         reason,
+        action: action(&note),
         note: Some(note.chars().take(1000).collect()),
-        action: "Reconcile".to_owned(),
         secondary: None,
     };
     let told = tokio::time::timeout(EVENT_TIMEOUT, ctx.recorder.publish(&event, about)).await;
@@ -121,4 +118,12 @@ pub(super) async fn tell(ctx: &Context, about: &ObjectReference, announcement: A
         Ok(Err(error)) => debug!(%error, "an event was not stored"),
         Err(_) => debug!("an event was not stored in time"),
     }
+}
+
+/// An Event is counted up, and keeps its first note, where type, reason and action are those of an earlier one. So that each
+/// Event says what is so now, another note is another action.
+fn action(note: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    note.hash(&mut hasher);
+    format!("Reconcile-{:016x}", hasher.finish())
 }

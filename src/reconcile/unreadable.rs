@@ -32,7 +32,7 @@ pub(super) async fn pass(stored: &Stored, ctx: &Context) -> Result<Action, Error
         return Ok(Action::await_change());
     };
     let (namespace, name) = (stored.namespace().unwrap_or_default(), stored.name_any());
-    warn!(namespace, name, "a stored object cannot be read");
+    warn!(error = invalid.error, "a stored object cannot be read");
     let api = Api::<DynamicObject>::namespaced_with(ctx.client.clone(), &namespace, &ctx.kind.resource());
     let Some(raw) = bounded(api.get_opt(&name)).await? else {
         return Ok(Action::await_change());
@@ -127,12 +127,7 @@ pub(super) async fn say(
 /// The API server takes no write of the object, status and finalizer included, because its spec breaks the CRD: an Event can
 /// still say so.
 pub(super) async fn say_unwritable(stored: &Stored, ctx: &Context, refusal: &str) {
-    warn!(
-        namespace = stored.namespace(),
-        name = stored.name_any(),
-        refusal,
-        "an object cannot be written"
-    );
+    warn!(refusal, "an object cannot be written");
     let Ok(job) = &stored.0 else { return };
     let announcement = Announcement {
         warning: true,

@@ -77,7 +77,10 @@ pub async fn a_stalled_job_fails_at_its_start_deadline_too() -> Result<()> {
     let spec = json!({"startDeadlineSeconds": 2, "encryption": {"kmsKeyId": "alias/finance"}});
     tenant.apply(&job("job", spec)).await?;
     let seen = tenant.until_finished("job", "StartDeadlineExceeded").await?;
-    message(&seen, "Failed", "True", "StartDeadlineExceeded")?;
+    says(
+        &message(&seen, "Failed", "True", "StartDeadlineExceeded")?,
+        &["At last it was held up by KeyNotFound: "],
+    )?;
     assert!(tenant.starts(&tenant.uid("job").await?).is_empty());
     Ok(())
 }

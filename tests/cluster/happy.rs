@@ -27,10 +27,10 @@ pub async fn a_job_with_a_key_runs_once_and_its_status_says_how() -> Result<()> 
         &message(&seen, "EncryptionReady", "True", "KeyResolved")?,
         &["status.encryption"],
     )?;
-    says(&message(&seen, "Ready", "True", "Completed")?, &["status.output"])?;
     assert_eq!(types(&seen), ["Complete", "EncryptionReady", "Finished", "Ready"]);
     let transcript = status["output"]["transcriptUri"].as_str().context("a transcript")?;
     says(transcript, &[&format!("s3://{BUCKET}/"), ".json"])?;
+    says(&message(&seen, "Ready", "True", "Completed")?, &[transcript])?;
     for time in ["creationTime", "startTime", "completionTime", "duration"] {
         assert!(status[time].is_string(), "{time}: {status:#}");
     }

@@ -241,7 +241,8 @@ pub async fn each_key_and_permission_is_judged_at_apply_and_before_the_start() -
                 created && printed.contains("Warning: spec.encryption.kmsKeyId: ") && printed.contains(part)
             }
             Apply::Denies(part) => {
-                let head = format!("The TranscriptionJob \"{name}-applied\" is invalid: spec.encryption.kmsKeyId: ");
+                let object = format!("The TranscriptionJob \"{name}-applied\"");
+                let head = format!("{object} is invalid: spec.encryption.kmsKeyId: Invalid value: \"{arn}\": ");
                 !created && printed.starts_with(&head) && printed.contains(part)
             }
         };

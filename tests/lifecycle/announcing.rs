@@ -1,8 +1,8 @@
 //! Events: one for each transition.
 
 use transcribe_operator::{
-    api::status::JobStatus,
-    lifecycle::{Outcome, Step, status::announce},
+    api::{conditions::Reason, status::JobStatus},
+    lifecycle::{KeyVerdict, Outcome, Refusal, Step, status::announce},
 };
 
 use crate::world::{Case, HOUR, acknowledged, case, facts, failed};
@@ -25,10 +25,31 @@ fn a_transition_is_told_once() {
 }
 
 #[test]
+fn another_refusal_of_another_spec_is_told_and_the_same_one_is_not() {
+    let refused = |generation, message: &str| {
+        let mut case = case();
+        case.seen.job.generation = generation;
+        case.seen.key = KeyVerdict::Refused(Refusal::new(Reason::KeyNotFound, message));
+        case
+    };
+    let first = refused(1, "no such key");
+    let after = first.status(&first.plan(), &Outcome::Pending);
+    for (generation, message, wanted) in [
+        (2, "no such key", None),
+        (2, "not that one either", Some("not that one either")),
+        (1, "not that one either", None),
+    ] {
+        let case = refused(generation, message).having(after.clone());
+        let note = told(&case, &Outcome::Pending).map(|(_, _, note)| note);
+        assert_eq!(note.as_deref(), wanted, "{generation} {message}");
+    }
+}
+
+#[test]
 fn what_somebody_should_look_at_is_a_warning() {
     let failed = acknowledged(HOUR).found(failed("Internal error"));
     assert!(told(&failed, &Outcome::Pending).unwrap().0);
-    let stalled = case().invalid(transcribe_operator::api::conditions::Reason::NoClass);
+    let stalled = case().invalid(Reason::NoClass);
     assert!(told(&stalled, &Outcome::Pending).unwrap().0);
     let queued = Outcome::Started(Ok(Box::new(facts("QUEUED"))));
     assert!(!told(&case(), &queued).unwrap().0);

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use super::{Step, Wait};
 use crate::{
     api::{
-        conditions::Reason,
+        conditions::{READY, Reason},
         status::{Submission, SubmissionOutcome},
     },
     lifecycle::{Desired, Identity, JobName, KeyVerdict, Observed, Refusal, Subject, subject::later},
@@ -24,8 +24,8 @@ pub(in crate::lifecycle) const SOON: Duration = Duration::from_secs(15);
 pub enum Hindrance {
     /// The spec holds it back.
     Suspended,
-    /// It was not submitted in time.
-    Deadline(Timestamp),
+    /// It was not submitted in time: until when, and what it waited for.
+    Deadline(Timestamp, Option<String>),
     /// The spec, the class or the key forbids it.
     Refused(Refusal),
 }
@@ -35,11 +35,16 @@ impl Hindrance {
     fn step(self, first_attempt: bool) -> Step {
         match self {
             Self::Suspended => Step::Suspend,
-            Self::Deadline(at) => Step::Fail(Refusal::field(
-                Reason::StartDeadlineExceeded,
-                "spec.startDeadlineSeconds",
-                format!("the job was not submitted by {at}; nothing was billed"),
-            )),
+            Self::Deadline(at, waited_for) => {
+                let why = waited_for
+                    .map(|why| format!(". At last it was held up by {why}"))
+                    .unwrap_or_default();
+                Step::Fail(Refusal::field(
+                    Reason::StartDeadlineExceeded,
+                    "spec.startDeadlineSeconds",
+                    format!("the job was not submitted by {at}; nothing was billed{why}"),
+                ))
+            }
             Self::Refused(refusal) if first_attempt => Step::Stall(refusal),
             Self::Refused(refusal) => Step::Fail(refusal),
         }
@@ -58,7 +63,11 @@ pub fn hindrance(job: &Subject, refused: Option<&Refusal>, now: Timestamp) -> Op
         .start_deadline(now)
         .filter(|deadline| first_attempt && now >= *deadline)
     {
-        return Some(Hindrance::Deadline(deadline));
+        let held_up = job
+            .condition(READY)
+            .filter(|ready| ready.reason != Reason::Accepted.as_str());
+        let held_up = held_up.map(|ready| format!("{}: {}", ready.reason, ready.message));
+        return Some(Hindrance::Deadline(deadline, held_up));
     }
     refused.cloned().map(Hindrance::Refused)
 }

@@ -1,5 +1,7 @@
 //! Events: one per transition, told after the status is stored.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use crate::{
     api::{
         conditions::{READY, STALLED},
@@ -33,7 +35,7 @@ pub fn announce(step: &Step, before: &JobStatus, after: &JobStatus) -> Option<An
     }
     let ready = |status: &JobStatus| status.conditions.iter().find(|c| c.type_ == READY).cloned();
     let (old, new) = (ready(before), ready(after)?);
-    if old.is_some_and(|old| old.reason == new.reason) {
+    if old.is_some_and(|old| same(&old, &new)) {
         return None;
     }
     let warning = after
@@ -45,4 +47,10 @@ pub fn announce(step: &Step, before: &JobStatus, after: &JobStatus) -> Option<An
         reason: new.reason,
         note: new.message,
     })
+}
+
+/// Nothing to tell: the reason is the old one, unless another spec has another fault of the same kind.
+fn same(old: &Condition, new: &Condition) -> bool {
+    let same_spec = old.observed_generation == new.observed_generation;
+    old.reason == new.reason && (same_spec || old.message == new.message)
 }

@@ -92,7 +92,7 @@ impl Conditions {
     fn suspension(&mut self, next: &JobStatus, seen: &Observed, step: &Step) {
         let shown = self.list.iter().any(|c| c.type_ == SUSPENDED);
         if seen.job.controls.suspend && next.submission.is_some() && !seen.job.finished() && *step != Step::Suspend {
-            let message = "the job was submitted before; Amazon Transcribe cannot stop it";
+            let message = "the job is submitted already, so it runs on: Amazon Transcribe cannot stop it";
             self.set(SUSPENDED, false, Reason::AlreadySubmitted, message);
         } else if shown && !seen.job.controls.suspend {
             self.set(SUSPENDED, false, Reason::Resumed, "spec.suspend is not set");

@@ -57,10 +57,21 @@ pub(super) fn terminal(next: &mut JobStatus, facts: &Facts, now: Timestamp) -> S
     next.completion_time = Some(seconds(facts.completion_time.unwrap_or(now)));
     next.duration = duration(next);
     if facts.completed() {
-        return State::Complete("the job completed; status.output says where the transcript is".to_owned());
+        return State::Complete(completed(&facts.output));
     }
     let reason = next.failure_reason.as_deref().unwrap_or("no reason given");
     State::Failed(Reason::JobFailed, format!("Amazon Transcribe failed the job: {reason}"))
+}
+
+fn completed(output: &OutputStatus) -> String {
+    let transcript = output
+        .transcript_uri
+        .as_ref()
+        .or(output.redacted_transcript_uri.as_ref());
+    transcript.map_or_else(
+        || "the job completed".to_owned(),
+        |uri| format!("the job completed; its transcript is {uri}"),
+    )
 }
 
 fn duration(status: &JobStatus) -> Option<String> {

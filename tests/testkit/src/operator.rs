@@ -41,6 +41,15 @@ impl Builder {
         self
     }
 
+    /// A flag's value, in place of the one given before.
+    #[must_use]
+    pub fn set(mut self, flag: &str, value: &str) -> Self {
+        if let Some(at) = self.args.iter().position(|arg| arg == flag) {
+            self.args.drain(at..=at + 1);
+        }
+        self.args([flag, value])
+    }
+
     /// One more environment variable. Of the test's own environment the process gets nothing but `PATH`, so that no
     /// credentials or settings of the machine reach it.
     #[must_use]

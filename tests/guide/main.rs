@@ -1,0 +1,155 @@
+//! The pages for tenants, run word by word: a page that says what is not so any more fails. `make pages` writes what the
+//! tools print now into them.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "a test")]
+
+mod page;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use page::Shell;
+use serde_json::Value;
+use snapbox::data::DataFormat;
+use snapbox::{Assert, Data};
+use testkit::aws_sim::{AwsSim, Config, Key, KeyState, OutcomeRule};
+use testkit::control_plane::{ControlPlane, program};
+use testkit::install::Install;
+use testkit::kubectl::Kubectl;
+use testkit::operator::Operator;
+use testkit::stage::{REGION, Stage, repository};
+
+const OPERATOR: &str = env!("CARGO_BIN_EXE_transcribe-operator");
+const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+#[tokio::test]
+async fn the_pages_say_what_the_tools_print() {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let platform = Platform::start().await.unwrap();
+    let [guide, ten] = ["tenant-guide.md", "first-ten-minutes.md"].map(|page| repository().join("docs").join(page));
+    let (as_finance, as_media) = (platform.reads("finance", &guide), platform.reads("media", &ten));
+    let (guide_now, ten_now) = tokio::try_join!(as_finance, as_media).unwrap();
+    for (page, now) in [(guide, guide_now), (ten, ten_now)] {
+        let page = Data::read_from(&page, Some(DataFormat::Text)).raw();
+        Assert::new().action_env("PAGES").eq(Data::text(now).raw(), page);
+    }
+}
+
+/// What the pages take for granted: a cluster with the chart, and an AWS account with some keys.
+struct Platform {
+    stage: Stage,
+    _operator: Operator,
+}
+
+impl Platform {
+    async fn start() -> Result<Self> {
+        let (plane, sim) = tokio::try_join!(ControlPlane::builder().controllers().start(), AwsSim::start(aws()))?;
+        let install = Install::new(&plane, &["outputBucket=finance-transcripts", "clusterId=prod"]).await?;
+        let stage = Stage {
+            kubectl: Kubectl::new(&plane)?,
+            client: plane.client()?,
+            plane,
+            sim,
+        };
+        keys(&stage)?;
+        let operator = install
+            .operator(OPERATOR, stage.sim.url())
+            .args(["--follow-interval", "0.3"])
+            .start()?;
+        operator.wait_ready().await?;
+        Ok(Self {
+            stage,
+            _operator: operator,
+        })
+    }
+
+    /// A namespace, and the kubeconfig of someone who may do there what tenants may.
+    async fn tenant(&self, namespace: &str) -> Result<PathBuf> {
+        let plane = &self.stage.plane;
+        let manifests = TENANT.replace("NAMESPACE", namespace);
+        self.stage.kubectl.apply(&manifests).await?.ok()?;
+        let token = plane.service_account_token(namespace, "tenant").await?;
+        let path = plane.kubeconfig_with(&plane.url(), &token)?;
+        let mut kubeconfig: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+        kubeconfig["contexts"][0]["context"]["namespace"] = namespace.into();
+        std::fs::write(&path, kubeconfig.to_string())?;
+        Ok(path)
+    }
+
+    /// A tenant does what a page says: the page as it would be written now.
+    async fn reads(&self, namespace: &str, page: &Path) -> Result<String> {
+        let system = std::env::var_os("PATH").unwrap_or_default();
+        let ours = [program("kubectl")?, OPERATOR.into()];
+        let ours = ours.iter().filter_map(|program| program.parent()).map(Path::to_owned);
+        let shell = Shell {
+            folder: tempfile::tempdir()?,
+            path: ours.chain(std::env::split_paths(&system)).collect(),
+            kubeconfig: self.tenant(namespace).await?,
+        };
+        let text = std::fs::read_to_string(page).context(page.display().to_string())?;
+        shell.run(&text).await
+    }
+}
+
+fn aws() -> Config {
+    let media = |part: &str, fail: Option<&str>, times, run_ms| OutcomeRule {
+        uri_contains: Some(part.to_owned()),
+        fail: fail.map(str::to_owned),
+        times,
+        run_ms,
+        ..OutcomeRule::default()
+    };
+    Config {
+        run_ms: 3000,
+        outcomes: vec![
+            media("all-hands", None, None, Some(3_600_000)),
+            media("voicemail.txt", Some("Unsupported media format"), None, None),
+            media("interview", Some(testkit::aws_sim::outcomes::INTERNAL), Some(1), None),
+        ],
+        ..Config::default()
+    }
+}
+
+fn keys(stage: &Stage) -> Result<()> {
+    stage.sim.put_alias("alias/finance", KEY)?;
+    let key = |alias: &str, id: &str, change: fn(&mut Key)| -> Result<()> {
+        let mut key = Key::new(REGION, id);
+        change(&mut key);
+        let arn = key.arn();
+        stage.sim.put_key(key)?;
+        stage.sim.put_alias(alias, &arn)
+    };
+    key("alias/signing", "2345bcde-23bc-45de-67fa-2345678901bc", |key| {
+        "RSA_4096".clone_into(&mut key.key_spec);
+        "SIGN_VERIFY".clone_into(&mut key.key_usage);
+    })?;
+    key("alias/last-year", "3456cdef-34cd-56ef-78ab-3456789012cd", |key| {
+        key.key_state = KeyState::Disabled;
+    })
+}
+
+const TENANT: &str = "apiVersion: v1
+kind: Namespace
+metadata:
+  name: NAMESPACE
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: tenant
+  namespace: NAMESPACE
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: tenant
+  namespace: NAMESPACE
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: transcribe-operator-jobs-edit
+subjects:
+  - kind: ServiceAccount
+    name: tenant
+    namespace: NAMESPACE
+";
