@@ -69,7 +69,7 @@ fn key_routes() -> Router<Arc<Sim>> {
         .route("/keys/{*arn}", delete(remove_key))
         .route(
             "/aliases",
-            get(async |State(sim): Shared| Json(json!(sim.world().keys.aliases()))).post(put_alias),
+            get(async |State(sim): Shared| Json(json!(sim.world().estate.keys.aliases()))).post(put_alias),
         )
         .route("/aliases/{*arn}", delete(remove_alias))
         .route(
@@ -79,14 +79,14 @@ fn key_routes() -> Router<Arc<Sim>> {
 }
 
 async fn keys(State(sim): Shared) -> Json<Value> {
-    Json(json!(sim.world().keys.all().collect::<Vec<_>>()))
+    Json(json!(sim.world().estate.keys.all().collect::<Vec<_>>()))
 }
 
 /// The key that the body names as it is, if there is one, and the body's members in place of its own.
 async fn put_key(State(sim): Shared, Json(body): Json<Value>) -> Answer {
     let given: Key = serde_json::from_value(body.clone()).map_err(refused)?;
     let arn = given.arn();
-    let found = sim.world().keys.find(&arn).cloned();
+    let found = sim.world().estate.keys.find(&arn).cloned();
     let key = match found {
         Some(key) => merged(&key, body)?,
         None => given,
@@ -97,7 +97,7 @@ async fn put_key(State(sim): Shared, Json(body): Json<Value>) -> Answer {
 
 async fn remove_key(State(sim): Shared, Path(arn): Path<String>) -> Answer {
     Ok(Json(
-        json!({"removed": sim.world().change_keys(|keys| keys.remove(&arn))}),
+        json!({"removed": sim.world().change(|estate| estate.keys.remove(&arn))}),
     ))
 }
 
@@ -110,14 +110,14 @@ struct Alias {
 
 async fn put_alias(State(sim): Shared, Json(body): Json<Value>) -> Answer {
     let Alias { name, key } = serde_json::from_value(body).map_err(refused)?;
-    let put = sim.world().change_keys(|keys| keys.put_alias(&name, &key));
+    let put = sim.world().change(|estate| estate.keys.put_alias(&name, &key));
     put.map_err(refused)?;
     Ok(Json(json!({"name": name})))
 }
 
 async fn remove_alias(State(sim): Shared, Path(arn): Path<String>) -> Answer {
     Ok(Json(
-        json!({"removed": sim.world().change_keys(|keys| keys.remove_alias(&arn))}),
+        json!({"removed": sim.world().change(|estate| estate.keys.remove_alias(&arn))}),
     ))
 }
 
