@@ -21,6 +21,7 @@
 //! ```
 
 mod admin;
+mod admin_identity;
 mod auth;
 mod buckets;
 mod config;

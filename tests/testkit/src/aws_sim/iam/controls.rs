@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::directory::{NewSession, Role, SessionCredentials, User};
 use crate::aws_sim::AwsSim;
+use crate::aws_sim::world::Sim;
 
 impl AwsSim {
     /// Add a role, or change the one with its ARN; its sessions go on, under the new policies. Errors: the simulator
@@ -55,11 +56,31 @@ impl AwsSim {
         self.sim.world().estate.iam.users().cloned().collect()
     }
 
-    /// Credentials of a new session of a role, good for an hour: what a pod gets from its cluster, without a question of
+    /// Credentials of a new session of a role, good for an hour or [`super::super::Config::session_ms`]: what a pod gets from its cluster, without a question of
     /// trust. Errors: there is no such role.
     pub fn session(&self, role_arn: &str, name: &str) -> anyhow::Result<SessionCredentials> {
-        let mut world = self.sim.world();
-        let expires = world.clock(world.now()) + SignedDuration::from_hours(1);
+        self.sim.session(role_arn, name)
+    }
+
+    /// Let the sessions that a role has now expire, whatever their credentials say; how many there are.
+    #[expect(clippy::must_use_candidate, reason = "the number is for those who ask")]
+    pub fn expire_sessions(&self, role_arn: &str) -> usize {
+        self.sim.expire_sessions(role_arn)
+    }
+
+    /// Revoke the sessions that a role has now, as the console of IAM does: they may do nothing any more, by an explicit
+    /// deny. New ones may. Whether there is such a role.
+    #[expect(clippy::must_use_candidate, reason = "the answer is for those who ask")]
+    pub fn revoke_sessions(&self, role_arn: &str) -> bool {
+        self.sim.world().change(|estate| estate.iam.revoke(role_arn))
+    }
+}
+
+impl Sim {
+    pub(in crate::aws_sim) fn session(&self, role_arn: &str, name: &str) -> anyhow::Result<SessionCredentials> {
+        let mut world = self.world();
+        let lifetime = SignedDuration::from_millis(world.config.session_ms.unwrap_or(3_600_000));
+        let expires = world.clock(world.now()) + lifetime;
         let new = NewSession {
             name: name.to_owned(),
             ..NewSession::default()
@@ -69,18 +90,9 @@ impl AwsSim {
         Ok(credentials)
     }
 
-    /// Let the sessions that a role has now expire, whatever their credentials say; how many there are.
-    #[expect(clippy::must_use_candidate, reason = "the number is for those who ask")]
-    pub fn expire_sessions(&self, role_arn: &str) -> usize {
-        let mut world = self.sim.world();
+    pub(in crate::aws_sim) fn expire_sessions(&self, role_arn: &str) -> usize {
+        let mut world = self.world();
         let now = world.clock(world.now());
         world.estate.iam.expire(role_arn, now)
-    }
-
-    /// Revoke the sessions that a role has now, as the console of IAM does: they may do nothing any more, by an explicit
-    /// deny. New ones may. Whether there is such a role.
-    #[expect(clippy::must_use_candidate, reason = "the answer is for those who ask")]
-    pub fn revoke_sessions(&self, role_arn: &str) -> bool {
-        self.sim.world().change(|estate| estate.iam.revoke(role_arn))
     }
 }
