@@ -1,6 +1,7 @@
 //! The AWS simulator over real sockets: through the AWS SDK, and by raw requests for what the SDK would not send.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, missing_docs)]
 
+mod controls;
 mod identity;
 mod kms;
 mod kms_calls;
@@ -8,7 +9,9 @@ mod kms_jobs;
 mod kms_policies;
 mod lists;
 mod records;
+mod resources;
 mod rights;
+mod sessions;
 mod strict;
 mod tenants;
 mod wire;

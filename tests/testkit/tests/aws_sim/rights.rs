@@ -3,16 +3,16 @@
 use super::identity::{KEY, may, policy};
 use super::*;
 
-const USER: &str = "arn:aws:iam::111122223333:user/operator";
+pub(super) const USER: &str = "arn:aws:iam::111122223333:user/operator";
 const DATA: &str = "arn:aws:iam::111122223333:role/data";
-const UNREADABLE: &str = "BadRequestException: The S3 URI that you provided can't be accessed. Make sure that you have \
+pub(super) const UNREADABLE: &str = "BadRequestException: The S3 URI that you provided can't be accessed. Make sure that you have \
                           read permission and try your request again.";
-const UNWRITABLE: &str = "BadRequestException: The S3 bucket that you specified for your output can't be accessed. Make \
+pub(super) const UNWRITABLE: &str = "BadRequestException: The S3 bucket that you specified for your output can't be accessed. Make \
                           sure that you have write permission and try your request again.";
 
 /// A request of the user with a policy of these statements: `ok`, or the code and the text.
-async fn ask(sim: &AwsSim, statements: Value, operation: &str, body: Value) -> String {
-    sim.put_user(User::new(USER, KEY, policy(statements))).unwrap();
+pub(super) async fn ask(sim: &AwsSim, statements: Value, operation: &str, body: Value) -> String {
+    sim.put_user(User::new(USER, KEY, policy(&statements))).unwrap();
     let raw = Raw {
         key: KEY,
         ..Raw::new(sim)
@@ -24,7 +24,7 @@ async fn ask(sim: &AwsSim, statements: Value, operation: &str, body: Value) -> S
     }
 }
 
-fn allow(actions: &[&str], change: Value) -> Value {
+pub(super) fn allow(actions: &[&str], change: &Value) -> Value {
     let mut statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
     for (member, value) in change.as_object().unwrap() {
         statement[member] = value.clone();
@@ -73,10 +73,10 @@ async fn each_operation_takes_its_own_right() {
             ask(&sim, others, operation, body.clone()).await,
             refused(&action, &resource)
         );
-        let only = json!([allow(&[&action, "s3:GetObject"], json!({}))]);
+        let only = json!([allow(&[&action, "s3:GetObject"], &json!({}))]);
         assert_eq!(ask(&sim, only, operation, body).await, "ok", "{operation}");
     }
-    let prefix = |resource: &str| json!([allow(&["transcribe:*"], json!({ "Resource": resource }))]);
+    let prefix = |resource: &str| json!([allow(&["transcribe:*"], &json!({ "Resource": resource }))]);
     let ours = prefix("arn:aws:transcribe:*:111122223333:transcription-job/old*");
     assert_eq!(ask(&sim, ours.clone(), GET, named("old")).await, "ok");
     assert_eq!(
@@ -92,7 +92,7 @@ async fn each_operation_takes_its_own_right() {
     let team = |team: &str| {
         json!([allow(
             &["transcribe:*"],
-            json!({"Condition": {"StringEquals": {"aws:ResourceTag/team": team}}})
+            &json!({"Condition": {"StringEquals": {"aws:ResourceTag/team": team}}})
         )])
     };
     assert_eq!(ask(&sim, team("finance"), GET, named("old")).await, "ok");
@@ -101,7 +101,7 @@ async fn each_operation_takes_its_own_right() {
             .await
             .starts_with("AccessDenied")
     );
-    let denied = json!([allow(&["*"], json!({})), {"Effect": "Deny", "Action": "transcribe:Get*", "Resource": "*"}]);
+    let denied = json!([allow(&["*"], &json!({})), {"Effect": "Deny", "Action": "transcribe:Get*", "Resource": "*"}]);
     let answer = ask(&sim, denied, GET, named("old")).await;
     assert!(
         answer.ends_with("with an explicit deny in an identity-based policy"),
@@ -117,8 +117,8 @@ async fn a_start_is_judged_by_its_tags_and_output() {
     let mut start = async |change: Value, condition: Value, actions: &[&str]| {
         count += 1;
         let statements = json!([
-            allow(actions, json!({ "Condition": condition })),
-            allow(&["s3:*", "kms:*"], json!({}))
+            allow(actions, &json!({ "Condition": condition })),
+            allow(&["s3:*", "kms:*"], &json!({}))
         ]);
         ask(&sim, statements, START, request(&format!("job-{count}"), change)).await
     };
@@ -163,293 +163,83 @@ fn passing(name: &str, role: &str, change: Value) -> Value {
     body
 }
 
-#[tokio::test]
-async fn a_role_is_passed_by_who_may_to_a_service_that_it_trusts() {
+/// The trust that a role has in Transcribe, under a condition.
+fn trusting(condition: &Value) -> Value {
+    policy(
+        &json!([{"Effect": "Allow", "Principal": {"Service": "transcribe.amazonaws.com"},
+        "Action": "sts:AssumeRole", "Condition": condition}]),
+    )
+}
+
+/// The condition that recommends itself: Transcribe acts for jobs of that account.
+fn source(account: &str) -> Value {
+    json!({"StringEquals": {"aws:SourceAccount": account},
+        "ArnLike": {"aws:SourceArn": format!("arn:aws:transcribe:us-east-1:{account}:*")}})
+}
+
+/// The right to pass the role to a service.
+fn pass_to(service: &str) -> Value {
+    let condition = json!({"StringEquals": {"iam:PassedToService": service}});
+    let resource = "arn:aws:iam::*:role/data";
+    json!([
+        allow(&["transcribe:*"], &json!({})),
+        allow(
+            &["iam:PassRole"],
+            &json!({"Resource": resource, "Condition": condition})
+        ),
+    ])
+}
+
+async fn with_data_role(trust: &Value, may_do: &[&str]) -> AwsSim {
     let sim = sim().await;
-    let trust = |condition: Value| {
-        policy(
-            json!([{"Effect": "Allow", "Principal": {"Service": "transcribe.amazonaws.com"},
-            "Action": "sts:AssumeRole", "Condition": condition}]),
-        )
-    };
-    let source = |account: &str| {
-        json!({"StringEquals": {"aws:SourceAccount": account},
-            "ArnLike": {"aws:SourceArn": format!("arn:aws:transcribe:us-east-1:{account}:*")}})
-    };
-    sim.put_role(Role::new(DATA, trust(source("111122223333")), may(&["s3:GetObject"])))
-        .unwrap();
-    let pass = |condition: Value| {
-        json!([
-            allow(&["transcribe:*"], json!({})),
-            allow(
-                &["iam:PassRole"],
-                json!({"Resource": "arn:aws:iam::*:role/data", "Condition": condition})
-            )
-        ])
-    };
-    let to = |service: &str| pass(json!({"StringEquals": {"iam:PassedToService": service}}));
-    let good = to("transcribe.amazonaws.com");
+    sim.put_role(Role::new(DATA, trusting(trust), may(may_do))).unwrap();
+    sim
+}
+
+#[tokio::test]
+async fn a_role_is_passed_by_who_may() {
+    let sim = with_data_role(&source("111122223333"), &["s3:GetObject"]).await;
+    let start = async |rights: Value| ask(&sim, rights, START, passing("job", DATA, json!({}))).await;
     let no = refused("iam:PassRole", &format!(" on resource: {DATA}"));
-    let body = |name: &str| passing(name, DATA, json!({}));
-    assert_eq!(
-        ask(&sim, json!([allow(&["transcribe:*"], json!({}))]), START, body("a")).await,
-        no
-    );
-    assert_eq!(ask(&sim, to("lambda.amazonaws.com"), START, body("a")).await, no);
-    assert_eq!(
-        ask(&sim, good.clone(), START, body("a")).await,
-        "ok",
-        "the role reads, not the caller"
-    );
-
+    assert_eq!(start(json!([allow(&["transcribe:*"], &json!({}))])).await, no);
+    assert_eq!(start(pass_to("lambda.amazonaws.com")).await, no);
+    let good = start(pass_to("transcribe.amazonaws.com")).await;
+    assert_eq!(good, "ok", "the role reads, not the caller");
     let other = "arn:aws:iam::444455556666:role/data";
-    sim.put_role(Role::new(other, trust(json!({})), may(&["*"]))).unwrap();
-    let across = ask(&sim, good.clone(), START, passing("b", other, json!({}))).await;
+    sim.put_role(Role::new(other, trusting(&json!({})), may(&["*"])))
+        .unwrap();
+    let across = passing("other", other, json!({}));
+    let across = ask(&sim, pass_to("transcribe.amazonaws.com"), START, across).await;
     assert_eq!(across, "AccessDeniedException: Cross-account pass role is not allowed.");
+}
 
+#[tokio::test]
+async fn a_role_that_is_passed_trusts_transcribe_and_has_the_rights() {
+    let sim = with_data_role(&json!({}), &["s3:GetObject"]).await;
+    let start = async |name: &str, change: Value| {
+        let body = passing(name, DATA, change);
+        ask(&sim, pass_to("transcribe.amazonaws.com"), START, body).await
+    };
     let unassumable = format!(
         "BadRequestException: The data access role {DATA} can't be assumed. Check that it exists and that it trusts \
          transcribe.amazonaws.com, and try your request again."
     );
-    for condition in [
-        source("444455556666"),
-        json!({"StringEquals": {"sts:ExternalId": "x1"}}),
-    ] {
-        sim.change_role(DATA, |role| role.trust = trust(condition.clone()))
-            .unwrap();
-        assert_eq!(
-            ask(&sim, good.clone(), START, body("b")).await,
-            unassumable,
-            "{condition}"
-        );
-    }
-    sim.change_role(DATA, |role| role.trust = trust(json!({}))).unwrap();
     let output = json!({"OutputBucketName": "results"});
-    assert_eq!(
-        ask(&sim, good.clone(), START, passing("b", DATA, output.clone())).await,
-        UNWRITABLE
-    );
+    assert_eq!(start("job", output.clone()).await, UNWRITABLE);
     sim.change_role(DATA, |role| role.policies = vec![may(&["s3:PutObject"])])
         .unwrap();
-    assert_eq!(
-        ask(&sim, good.clone(), START, passing("b", DATA, output.clone())).await,
-        UNREADABLE
-    );
+    assert_eq!(start("job", output.clone()).await, UNREADABLE);
     sim.change_role(DATA, |role| role.policies.push(may(&["s3:GetObject"])))
         .unwrap();
-    assert_eq!(ask(&sim, good.clone(), START, passing("b", DATA, output)).await, "ok");
-    assert!(sim.remove_role(DATA));
-    assert_eq!(ask(&sim, good, START, body("c")).await, unassumable);
-}
-
-#[tokio::test]
-async fn media_and_output_need_rights_on_both_sides() {
-    let sim = sim().await;
-    let (mine, theirs) = ("111122223333", "444455556666");
-    let s3 = |action: &str, resource: &str| allow(&[action], json!({"Resource": format!("arn:aws:s3:::{resource}")}));
-    let both = json!([
-        allow(&["transcribe:*"], json!({})),
-        s3("s3:GetObject", "media/*"),
-        s3("s3:PutObject", "results/*")
-    ]);
-    let mut count = 0;
-    let mut start = async |statements: &Value, change: Value| {
-        count += 1;
-        ask(
-            &sim,
-            statements.clone(),
-            START,
-            request(&format!("job-{count}"), change),
-        )
-        .await
-    };
-    let output = json!({"OutputBucketName": "results", "OutputKey": "finance"});
-    assert_eq!(
-        start(&both, output.clone()).await,
-        "ok",
-        "a bucket that is not known is one's own"
-    );
-    let without = |left_out: usize| {
-        let mut statements = both.clone();
-        statements.as_array_mut().unwrap().remove(left_out);
-        statements
-    };
-    assert_eq!(start(&without(1), output.clone()).await, UNREADABLE);
-    assert_eq!(start(&without(2), output.clone()).await, UNWRITABLE);
-    assert_eq!(
-        start(&without(2), json!({})).await,
-        "ok",
-        "the output stays with the service"
-    );
-    let elsewhere = json!({"Media": {"MediaFileUri": "s3://other/a.wav"}});
-    assert_eq!(start(&both, elsewhere).await, UNREADABLE);
-    let narrow = |key: &str| {
-        json!([
-            allow(&["transcribe:*", "s3:GetObject"], json!({})),
-            s3("s3:PutObject", key)
-        ])
-    };
-    assert_eq!(start(&narrow("results/finance/job-*.json"), output.clone()).await, "ok");
-    assert_eq!(start(&narrow("results/sales/*"), output.clone()).await, UNWRITABLE);
-
-    let bucket = |account: &str, policy: Option<Value>| {
-        let bucket = Bucket::new("media", account);
-        sim.put_bucket(Bucket { policy, ..bucket }).unwrap();
-    };
-    let grant = |effect: &str, principal: &str, condition: Value| {
-        Some(policy(
-            json!([{"Effect": effect, "Principal": {"AWS": principal}, "Action": "s3:GetObject",
-            "Resource": "arn:aws:s3:::media/*", "Condition": condition}]),
-        ))
-    };
-    let without = without(1);
-    #[rustfmt::skip]
-    let table = [
-        (mine, None, &both, "ok"),
-        (mine, grant("Allow", USER, json!({})), &without, "ok"),
-        (mine, grant("Allow", mine, json!({})), &without, UNREADABLE),
-        (mine, grant("Deny", "*", json!({})), &both, UNREADABLE),
-        (mine, grant("Deny", "*", json!({"StringNotEquals": {"aws:PrincipalAccount": mine}})), &both, "ok"),
-        (theirs, None, &both, UNREADABLE),
-        (theirs, grant("Allow", USER, json!({})), &both, "ok"),
-        (theirs, grant("Allow", mine, json!({})), &both, "ok"),
-        (theirs, grant("Allow", USER, json!({})), &without, UNREADABLE),
-        (theirs, grant("Allow", mine, json!({"Bool": {"aws:ViaAWSService": "true"}})), &both, "ok"),
-    ];
-    for (account, policy, statements, wanted) in table {
-        bucket(account, policy.clone());
-        assert_eq!(start(statements, output.clone()).await, wanted, "{account} {policy:?}");
-        if account == theirs && policy.is_none() {
-            let anybody = call(&sim, START, request("anybody", json!({}))).await;
-            assert!(
-                UNREADABLE.ends_with(&anybody.message()),
-                "that user may do all, but not there: {}",
-                anybody.text
-            );
-        }
+    assert_eq!(start("job", output).await, "ok");
+    let id = json!({"StringEquals": {"sts:ExternalId": "x1"}});
+    for condition in [source("444455556666"), id] {
+        sim.change_role(DATA, |role| role.trust = trusting(&condition)).unwrap();
+        assert_eq!(start("bad", json!({})).await, unassumable, "{condition}");
     }
-    let bad = json!([{"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}]);
-    let bad = Bucket {
-        policy: Some(policy(bad)),
-        ..Bucket::new("media", mine)
-    };
-    assert!(sim.put_bucket(bad).is_err());
-    let http = json!({"Media": {"MediaFileUri": "https://s3.us-east-1.amazonaws.com/media/a.wav"}});
-    assert_eq!(start(&both, http).await, UNREADABLE, "only s3:// is looked for");
-    sim.remove_bucket("media");
-    assert_eq!((start(&both, output).await.as_str(), sim.buckets().len()), ("ok", 0));
-}
-
-#[tokio::test]
-async fn an_encrypted_bucket_is_read_by_who_may_decrypt() {
-    let sim = sim().await;
-    let key = Key::default();
-    let media = Bucket {
-        kms_key_arn: Some(key.arn()),
-        ..Bucket::new("media", "111122223333")
-    };
-    sim.put_bucket(media).unwrap();
-    let base = allow(&["transcribe:*", "s3:*"], json!({}));
-    let decrypt = |condition: Value| {
-        json!([
-            base,
-            allow(&["kms:Decrypt"], json!({"Resource": key.arn(), "Condition": condition}))
-        ])
-    };
-    let via = |service: &str| json!({"StringEquals": {"kms:ViaService": format!("{service}.us-east-1.amazonaws.com")}});
-    let object = json!({"StringLike": {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::media/*"}});
-    #[rustfmt::skip]
-    let table = [
-        (json!([base]), UNREADABLE),
-        (decrypt(json!({})), "ok"),
-        (decrypt(via("s3")), "ok"),
-        (decrypt(via("transcribe")), UNREADABLE),
-        (decrypt(object), "ok"),
-    ];
-    for (index, (statements, wanted)) in table.into_iter().enumerate() {
-        let answer = ask(
-            &sim,
-            statements.clone(),
-            START,
-            request(&format!("job-{index}"), json!({})),
-        )
-        .await;
-        assert_eq!(answer, wanted, "{statements}");
-    }
-}
-
-#[tokio::test]
-async fn kms_is_asked_by_who_may_by_key_policy_and_identity() {
-    let sim = sim().await;
-    let key = Key::default().arn();
-    let client = kms(&sim, "us-east-1", KEY);
-    let user = |statements: Value| sim.put_user(User::new(USER, KEY, policy(statements))).unwrap();
-    let would = "DryRunOperationException: The request would have succeeded, but the DryRun option is set.";
-    let no = |action: &str, layer: &str| {
-        format!(
-            "AccessDeniedException: User: {USER} is not authorized to perform: kms:{action} on resource: {key} because \
-             no {layer}-based policy allows the kms:{action} action"
-        )
-    };
-    user(json!([allow(&["kms:DescribeKey"], json!({ "Resource": key }))]));
-    assert_eq!(described(&client, DEFAULT_KEY_ALIAS).await, key);
-    assert_eq!(tried(&client, &key, &[]).await, no("GenerateDataKey", "identity"));
-    let alias = |name: &str| json!({"StringEquals": {"kms:RequestAlias": name}});
-    let aliases = json!({"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/Example*"}});
-    let context = json!({"StringEquals": {"kms:EncryptionContext:team": "${aws:PrincipalTag/team}"}});
-    // The condition, the KeyId, and whether it can be used with the context of team finance, and without one.
-    #[rustfmt::skip]
-    let table = [
-        (json!({}), DEFAULT_KEY_ID, [true, true]),
-        (alias(DEFAULT_KEY_ALIAS), DEFAULT_KEY_ALIAS, [true, true]),
-        (alias(DEFAULT_KEY_ALIAS), DEFAULT_KEY_ID, [false, false]),
-        (alias("alias/other"), DEFAULT_KEY_ALIAS, [false, false]),
-        (aliases, DEFAULT_KEY_ID, [true, true]),
-        (context, DEFAULT_KEY_ID, [true, false]),
-        (json!({"Null": {"kms:EncryptionContextKeys": "false"}}), DEFAULT_KEY_ID, [true, false]),
-        (json!({"StringEquals": {"kms:ViaService": "transcribe.us-east-1.amazonaws.com"}}), DEFAULT_KEY_ID, [false, false]),
-    ];
-    for (condition, id, wanted) in table {
-        let statements = json!([allow(
-            &["kms:GenerateDataKey"],
-            json!({"Resource": key, "Condition": condition})
-        )]);
-        let tags = [("team".to_owned(), "finance".to_owned())].into();
-        sim.put_user(User {
-            tags,
-            ..User::new(USER, KEY, policy(statements))
-        })
+    sim.change_role(DATA, |role| role.trust = trusting(&source("111122223333")))
         .unwrap();
-        let with = tried(&client, id, &[("team", "finance")]).await;
-        let found = [with, tried(&client, id, &[]).await];
-        let wanted = wanted.map(|may| {
-            if may {
-                would.to_owned()
-            } else {
-                no("GenerateDataKey", "identity")
-            }
-        });
-        assert_eq!(found, wanted, "{condition} {id}");
-    }
-    user(json!([allow(&["kms:*"], json!({}))]));
-    let encrypt = client
-        .encrypt()
-        .key_id(&key)
-        .plaintext(aws_sdk_kms::primitives::Blob::new("x"))
-        .dry_run(true);
-    assert_eq!(told(&encrypt.clone().send().await.unwrap_err()), would);
-    let only = policy(
-        json!([{"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:Generate*", "Resource": "*"}]),
-    );
-    sim.change_key(&key, |key| key.policy = Some(only)).unwrap();
-    assert_eq!(told(&encrypt.send().await.unwrap_err()), no("Encrypt", "resource"));
-    assert_eq!(tried(&client, &key, &[]).await, would);
-    let named = policy(json!([{"Effect": "Allow", "Principal": {"AWS": USER}, "Action": "kms:*", "Resource": "*"}]));
-    sim.change_key(&key, |key| key.policy = Some(named)).unwrap();
-    user(json!([]));
-    assert_eq!(
-        tried(&client, &key, &[]).await,
-        would,
-        "a key policy that names the user is enough"
-    );
+    assert_eq!(start("good", json!({})).await, "ok");
+    assert!(sim.remove_role(DATA));
+    assert_eq!(start("bad", json!({})).await, unassumable);
 }

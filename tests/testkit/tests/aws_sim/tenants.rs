@@ -40,13 +40,13 @@ impl Tenant {
     /// A role, buckets and a key as a platform team would set them up.
     fn set_up(&self, sim: &AwsSim) {
         let operator = json!({ "AWS": OPERATOR });
-        let trust = policy(json!([
+        let trust = policy(&json!([
             {"Effect": "Allow", "Principal": operator, "Action": "sts:AssumeRole",
                 "Condition": {"StringEquals": {"sts:ExternalId": self.external_id()}}},
             {"Effect": "Allow", "Principal": operator, "Action": "sts:TagSession",
                 "Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": ["namespace"]}}},
         ]));
-        let rights = policy(json!([
+        let rights = policy(&json!([
             {"Effect": "Allow", "Action": "transcribe:*", "Resource": "*"},
             {"Effect": "Allow", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{}-media/*", self.name)},
             {"Effect": "Allow", "Action": "s3:PutObject",
@@ -62,7 +62,7 @@ impl Tenant {
         let bound = json!({
             "StringEquals": {"kms:ViaService": "transcribe.us-east-1.amazonaws.com",
                 "kms:EncryptionContext:namespace": "${aws:PrincipalTag/namespace}"}});
-        let key_policy = policy(json!([
+        let key_policy = policy(&json!([
             {"Effect": "Allow", "Principal": account, "Action": "kms:DescribeKey", "Resource": "*"},
             {"Effect": "Allow", "Principal": account, "Action": ["kms:GenerateDataKey*", "kms:Encrypt"], "Resource": "*",
                 "Condition": bound},
@@ -200,7 +200,7 @@ async fn another_accounts_key_needs_both_sides_and_the_right_to_encrypt() {
     let theirs = SALES.key().arn();
     let mut count = 0;
     let mut with = async |actions: &[&str]| {
-        let shared = policy(json!([
+        let shared = policy(&json!([
             {"Effect": "Allow", "Principal": {"AWS": FINANCE.account}, "Action": actions, "Resource": "*"},
         ]));
         sim.change_key(&theirs, |key| key.policy = Some(shared)).unwrap();
@@ -219,7 +219,7 @@ async fn another_accounts_key_needs_both_sides_and_the_right_to_encrypt() {
     sim.change_role(&FINANCE.role(), |role| {
         let own = format!("arn:aws:kms:*:{}:key/*", FINANCE.account);
         role.policies.push(policy(
-            json!([{"Effect": "Deny", "Action": "kms:*", "NotResource": own}]),
+            &json!([{"Effect": "Deny", "Action": "kms:*", "NotResource": own}]),
         ));
     })
     .unwrap();
@@ -274,7 +274,7 @@ async fn what_is_taken_away_while_a_job_runs_counts_at_its_end() {
     let client = begun("bucket").await;
     assert_eq!(status(&client, "restored").await, fine);
 
-    let closed = policy(json!([{"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "*"}]));
+    let closed = policy(&json!([{"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "*"}]));
     let closed = Bucket {
         policy: Some(closed),
         ..Bucket::new("finance-results", FINANCE.account)

@@ -59,16 +59,21 @@ pub(super) fn error(error: &AwsError, request_id: &str) -> (u16, String) {
         "InvalidSignatureException" => ("SignatureDoesNotMatch", 403),
         "IncompleteSignatureException" => ("IncompleteSignature", 400),
         "MissingAuthenticationTokenException" => ("MissingAuthenticationToken", 403),
+        // Recorded there without the full stop that the other services print.
         "UnrecognizedClientException" => ("InvalidClientTokenId", 403),
         "ExpiredTokenException" => ("ExpiredToken", 403),
         "AccessDeniedException" => ("AccessDenied", 403),
         other => (other, error.status.unwrap_or(400)),
     };
+    let message = match code {
+        "InvalidClientTokenId" => error.message.trim_end_matches('.'),
+        _ => &error.message,
+    };
     let text = format!(
         "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/{VERSION}/\"><Error><Type>Sender</Type>{}{}</Error>\
          <RequestId>{request_id}</RequestId></ErrorResponse>",
         element("Code", code),
-        element("Message", &error.message),
+        element("Message", message),
     );
     (status, text)
 }
