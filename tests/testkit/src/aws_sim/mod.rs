@@ -19,6 +19,32 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! An access key that no test has put there is that of a user who may do everything. A test about identity puts users and
+//! roles there, whose policies then count, and can change or take them while jobs run:
+//!
+//! ```no_run
+//! # fn example(sim: &testkit::aws_sim::AwsSim) -> anyhow::Result<()> {
+//! use serde_json::json;
+//! use testkit::aws_sim::{Bucket, Role, User};
+//! let (operator, role) = ("arn:aws:iam::111122223333:user/operator", "arn:aws:iam::444455556666:role/finance");
+//! let assume = json!({"Statement": {"Effect": "Allow", "Action": "sts:*", "Resource": role}});
+//! sim.put_user(User::new(operator, "AKIAIOSFODNN7EXAMPLE", assume))?;
+//! let trust = json!({"Statement": [
+//!     {"Effect": "Allow", "Principal": {"AWS": operator}, "Action": "sts:AssumeRole",
+//!         "Condition": {"StringEquals": {"sts:ExternalId": "finance-7f3a"}}},
+//!     {"Effect": "Allow", "Principal": {"AWS": operator}, "Action": "sts:TagSession"}]});
+//! let rights = json!({"Statement": {"Effect": "Allow", "Action": ["transcribe:*", "s3:*"], "Resource": "*"}});
+//! sim.put_role(Role::new(role, trust, rights))?;
+//! sim.put_bucket(Bucket::new("finance-media", "444455556666"))?;
+//! // … the operator assumes the role and starts jobs …
+//! assert_eq!(sim.ledger()[0].session_name, "finance.1a2b3c4d");
+//! sim.expire_sessions(role);
+//! sim.change_role(role, |role| role.trust = json!({"Statement": []}))?;
+//! sim.remove_role(role);
+//! # Ok(())
+//! # }
+//! ```
 
 mod admin;
 mod admin_identity;

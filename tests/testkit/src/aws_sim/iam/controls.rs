@@ -56,8 +56,8 @@ impl AwsSim {
         self.sim.world().estate.iam.users().cloned().collect()
     }
 
-    /// Credentials of a new session of a role, good for an hour or [`super::super::Config::session_ms`]: what a pod gets from its cluster, without a question of
-    /// trust. Errors: there is no such role.
+    /// Credentials of a new session of a role, good for an hour or [`crate::aws_sim::Config::session_ms`]: what a pod
+    /// gets from its cluster, without a question of trust. Errors: there is no such role.
     pub fn session(&self, role_arn: &str, name: &str) -> anyhow::Result<SessionCredentials> {
         self.sim.session(role_arn, name)
     }
