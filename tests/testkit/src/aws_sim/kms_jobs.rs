@@ -2,8 +2,8 @@
 //!
 //! That the caller, and the role that the job runs as, must be allowed to use the key is documented. What AWS says of a
 //! key that cannot be used, and when, is not: see [`KeyFault`]. Here Transcribe makes a data key, in the name of each of
-//! them and with the job's encryption context; with another account's key it also encrypts. A managed key of AWS is refused by its own policy, which names another
-//! service.
+//! them and with the job's encryption context; with another account's key it also encrypts. A managed key of AWS is
+//! refused by its own policy, which names another service.
 
 use std::collections::BTreeMap;
 

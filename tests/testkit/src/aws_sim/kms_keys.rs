@@ -128,7 +128,11 @@ impl Key {
 
     /// The policy. The default one leaves the use of the key to the identity policies of its account.
     pub(super) fn read_policy(&self) -> anyhow::Result<Policy> {
-        let default = || json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": self.account}, "Action": "kms:*", "Resource": "*"}});
+        let default = || {
+            json!({"Statement": {
+                "Effect": "Allow", "Principal": {"AWS": self.account}, "Action": "kms:*", "Resource": "*",
+            }})
+        };
         Policy::read(Sort::Resource, &self.policy.clone().unwrap_or_else(default))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | part | what it does |
 //! |---|---|
-//! | [`policy`], [`condition`], [`pattern`], [`facts`] | the language of policies, as far as policies for Transcribe need it |
+//! | [`policy`], [`condition`], [`pattern`], [`facts`] | the language of policies, as far as those for Transcribe need it |
 //! | [`principal`], [`wish`] | who asks, and what for |
 //! | [`judge`] | AWS's evaluation: which policies count, and what they say together |
 //! | [`directory`] | the users, roles and sessions that there are |
