@@ -7,6 +7,7 @@ use std::time::Duration;
 use testkit::aws_sim::{AwsSim, Config};
 use testkit::control_plane::ControlPlane;
 use testkit::kubectl::{Helm, Kubectl};
+use testkit::rights::Account;
 use testkit::stage::{Stage, repository};
 
 const JOB: &str = "apiVersion: transcribe-operator.io/v1alpha1
@@ -29,7 +30,7 @@ async fn the_operator_works_with_the_rights_of_its_chart_and_no_others() {
     })
     .await
     .unwrap();
-    let (kubectl, helm) = (Kubectl::new(&plane).unwrap(), Helm::new(&plane).unwrap());
+    let helm = Helm::new(&plane).unwrap();
     let chart = repository().join("charts/transcribe-operator");
     let chart = chart.to_str().unwrap();
     helm.run(&["lint", "--strict", chart, "--set", "region=eu-west-1"])
@@ -63,11 +64,8 @@ async fn the_operator_works_with_the_rights_of_its_chart_and_no_others() {
         .unwrap();
     assert!(!typo.success && typo.stderr.contains("outputBuket"), "{}", typo.stderr);
 
-    let token = plane
-        .service_account_token("transcribe", "transcribe-operator")
-        .await
-        .unwrap();
-    let kubeconfig = plane.kubeconfig_with(&plane.url(), &token).unwrap();
+    let account = Account::of(&plane, "transcribe", "transcribe-operator").await.unwrap();
+    let kubeconfig = plane.kubeconfig_with(&plane.url(), account.token()).unwrap();
     let tenantless = Kubectl::with_kubeconfig(&plane, &kubeconfig).unwrap();
     for forbidden in [["get", "secrets", "-A"], ["create", "tj", "x"], ["get", "pods", "-A"]] {
         let answer = tenantless
@@ -81,15 +79,9 @@ async fn the_operator_works_with_the_rights_of_its_chart_and_no_others() {
         );
     }
 
-    let client = plane.client().unwrap();
-    let stage = Stage {
-        plane,
-        sim,
-        kubectl,
-        client,
-    };
+    let stage = Stage::of(plane, sim, account).unwrap();
     let operator = stage
-        .operator_at(env!("CARGO_BIN_EXE_transcribe-operator"), &kubeconfig, stage.sim.url())
+        .operator(env!("CARGO_BIN_EXE_transcribe-operator"))
         .start()
         .unwrap();
     operator.wait_ready().await.unwrap();
