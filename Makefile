@@ -1,6 +1,6 @@
 # `make` lists what there is. Every target checks what it needs before it starts.
 .DEFAULT_GOAL := help
-.PHONY: help test fuzz demo bench lint generate check-generated control-plane clean-room ci
+.PHONY: help test fuzz demo demo-down bench lint generate check-generated control-plane clean-room ci
 
 target := $(or $(CARGO_TARGET_DIR),target)
 
@@ -17,11 +17,14 @@ fuzz: ## The parsers against their schemas, on FUZZ_CASES inputs (default: twent
 	@scripts/prerequisites cargo cc
 	FUZZ_CASES=$(or $(FUZZ_CASES),20000000) cargo test --locked --test parsers -- --nocapture
 
-demo: ## See it work: a control plane, an AWS simulator, the operator and a job
+demo: ## See it work: control plane, AWS simulator, chart, operator, jobs (KEEP=1 leaves it up)
 	@scripts/prerequisites cargo go cc
 	@scripts/control-plane
 	cargo build --locked -p transcribe-operator -p testkit --bins
-	$(target)/debug/demo
+	@$(target)/debug/demo $(if $(KEEP),keep)
+
+demo-down: ## End what `make demo KEEP=1` left up
+	@$(target)/debug/demo down
 
 bench: ## Load and latency figures
 	@scripts/prerequisites cargo go cc

@@ -1,5 +1,7 @@
 //! Flags and environment.
 
+mod webhook;
+
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
@@ -7,6 +9,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+pub use webhook::WebhookArgs;
 
 use crate::{
     api::{
@@ -81,12 +84,9 @@ pub struct RunArgs {
     /// After how many seconds a key that was refused is judged again.
     #[arg(long, default_value_t = 300, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub key_retry: u64,
-    /// Where the admission webhook is served, with TLS, at the path /validate. It is served if --webhook-cert-dir is given.
-    #[arg(long, default_value = "[::]:9443", value_name = "ADDRESS")]
-    pub webhook_listen: SocketAddr,
-    /// The folder of the webhook's certificate: tls.crt (the chain) and tls.key, both PEM. Changes are picked up.
-    #[arg(long, env = "WEBHOOK_CERT_DIR", value_name = "DIR")]
-    pub webhook_cert_dir: Option<PathBuf>,
+    /// The admission webhook.
+    #[command(flatten)]
+    pub webhook: WebhookArgs,
     /// Another endpoint for AWS KMS.
     #[arg(long, env = "AWS_ENDPOINT_URL_KMS", value_name = "URL")]
     pub kms_endpoint: Option<String>,
@@ -127,6 +127,9 @@ pub struct RunArgs {
     /// After how many seconds the work on one object is given up and begun anew.
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub pass_timeout: u64,
+    /// The namespace that the operator keeps its own things in.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "transcribe-operator")]
+    pub namespace: String,
     /// The name of the Pod, for the Events.
     #[arg(long, env = "POD_NAME")]
     pub pod_name: Option<String>,
@@ -174,11 +177,14 @@ pub enum ConfigError {
     )]
     UnsafeBound,
     /// An interval that is none.
-    #[error("--follow-interval and --orphan-interval must be positive numbers of seconds")]
+    #[error("--follow-interval, --orphan-interval and --webhook-cert-interval must be positive numbers of seconds")]
     BadInterval,
     /// A default key that no job can use.
     #[error("--default-kms-key is in {0}, but the jobs run in {1}; use a key of {1}")]
     DefaultKeyRegion(String, String),
+    /// Certificates that would outlive their authority.
+    #[error("--webhook-ca-lifetime must be at least three times --webhook-cert-lifetime")]
+    CertificateLifetimes,
     /// Not a cluster id.
     #[error("--cluster-id: {0}")]
     ClusterId(#[from] crate::lifecycle::name::BadClusterId),
@@ -198,7 +204,12 @@ impl RunArgs {
         if smaller && self.transcribe_endpoint.as_deref().is_none_or(is_aws) {
             return Err(ConfigError::UnsafeBound);
         }
-        let intervals = [self.follow_interval, self.orphan_interval];
+        self.webhook.check()?;
+        let intervals = [
+            self.follow_interval,
+            self.orphan_interval,
+            self.webhook.webhook_cert_interval,
+        ];
         if intervals
             .iter()
             .any(|seconds| Duration::try_from_secs_f64(*seconds).map_or(true, |d| d.is_zero()))
@@ -338,7 +349,7 @@ mod tests {
 
     #[test]
     fn what_would_run_for_ever_or_not_at_all_is_refused() {
-        for flag in ["--follow-interval", "--orphan-interval"] {
+        for flag in ["--follow-interval", "--orphan-interval", "--webhook-cert-interval"] {
             for value in ["0", "-1", "NaN", "inf", "1e300", "0.0000000001"] {
                 let flag = format!("{flag}={value}");
                 assert!(matches!(checked(&[&flag]), Err(ConfigError::BadInterval)), "{flag}");

@@ -12,7 +12,10 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tracing::info;
 
 use crate::{
-    admission::server::Webhook,
+    admission::{
+        certificate::Managed,
+        server::{Source, Webhook},
+    },
     api::Kind,
     aws::Connection,
     class::{Binder, Classes, InstallClass},
@@ -29,7 +32,7 @@ use crate::{
         controller::{self, Cache},
     },
     runtime::{
-        admin::{self, Readiness},
+        admin::{self, OBJECTS, Readiness, WEBHOOK},
         metrics::Metrics,
     },
 };
@@ -91,6 +94,7 @@ pub async fn run_with(
     info!(cluster_id = rules.head.cluster_id(), region = args.region, "starting");
     let metrics = Metrics::new();
     let ready = Readiness::default();
+    ready.waits(OBJECTS, "the objects are not listed yet");
     let listener = TcpListener::bind(&RunArgs::addresses(args.metrics_listen)[..])
         .await
         .context("--metrics-listen")?;
@@ -107,16 +111,16 @@ pub async fn run_with(
         head: rules.head.clone(),
         classes: classes(&engine),
     };
-    if let Some(folder) = args.webhook_cert_dir.clone() {
-        let listener =
-            std::net::TcpListener::bind(&RunArgs::addresses(args.webhook_listen)[..]).context("--webhook-listen")?;
+    if let Some(certificate) = certificate(&args, &clients, &ready, &metrics) {
+        let addresses = RunArgs::addresses(args.webhook.webhook_listen);
+        let listener = std::net::TcpListener::bind(&addresses[..]).context("--webhook-listen")?;
         let webhook = Webhook {
             binders: Arc::new([binder.clone()]),
             engine: engine.clone(),
             metrics: metrics.clone(),
         };
         tasks.spawn(async move {
-            let ended = webhook.serve(listener, &folder).await;
+            let ended = webhook.serve(listener, certificate).await;
             tracing::error!(?ended, "the webhook ended");
         });
     }
@@ -139,6 +143,25 @@ pub async fn run_with(
         served = admin::serve(listener, metrics, ready) => served.context("the admin endpoints ended"),
         ended = tasks.join_next() => Err(anyhow::anyhow!("a task of the operator ended: {ended:?}")),
     }
+}
+
+/// Where the webhook's certificate comes from; `None` when no webhook is served.
+fn certificate(args: &RunArgs, clients: &Clients, ready: &Readiness, metrics: &Metrics) -> Option<Source> {
+    let flags = &args.webhook;
+    if let Some(configuration) = flags.webhook_configuration.clone() {
+        ready.waits(WEBHOOK, "the webhook has no certificate yet");
+        return Some(Source::Managed(Box::new(Managed {
+            client: clients.request.clone(),
+            namespace: args.namespace.clone(),
+            secret: flags.webhook_ca_secret.clone(),
+            configuration,
+            lifetimes: flags.lifetimes(),
+            interval: flags.interval(),
+            ready: ready.clone(),
+            metrics: metrics.clone(),
+        })));
+    }
+    flags.webhook_cert_dir.clone().map(Source::Folder)
 }
 
 fn follower(

@@ -182,6 +182,7 @@ const PURE: &[&str] = &[
     "src/api/",
     "src/lifecycle/",
     "src/admission/mod.rs",
+    "src/admission/certificate/authority.rs",
     "src/admission/rules.rs",
 ];
 

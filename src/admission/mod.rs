@@ -3,7 +3,7 @@
 //!
 //! The decisions here are functions of their arguments; [`server`] asks AWS and speaks HTTP.
 
-mod certificate;
+pub mod certificate;
 pub mod rules;
 pub mod server;
 

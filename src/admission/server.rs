@@ -1,6 +1,6 @@
 //! The webhook's shell: TLS and HTTP within bounds, and the questions to AWS.
 
-use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
+use std::{net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::{
@@ -21,7 +21,11 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use tracing::info;
 
-use super::{Verdict, certificate, response, submitted};
+use super::{
+    Verdict,
+    certificate::{self, Managed},
+    response, submitted,
+};
 use crate::{
     class::Binder,
     engine::Engine,
@@ -51,13 +55,22 @@ pub struct Webhook {
     pub metrics: Metrics,
 }
 
+/// Where the certificate comes from.
+pub enum Source {
+    /// From files that somebody else keeps.
+    Folder(PathBuf),
+    /// From the operator's own authority.
+    Managed(Box<Managed>),
+}
+
 impl Webhook {
     /// Serves `/validate` on a listener until the process ends.
-    pub async fn serve(self, listener: TcpListener, certificates: &Path) -> anyhow::Result<()> {
+    pub async fn serve(self, listener: TcpListener, certificate: Source) -> anyhow::Result<()> {
         listener.set_nonblocking(true)?;
-        let tls = certificate::from_folder(certificates)
-            .await
-            .context("--webhook-cert-dir")?;
+        let tls = match certificate {
+            Source::Folder(folder) => certificate::from_folder(&folder).await.context("--webhook-cert-dir")?,
+            Source::Managed(managed) => managed.start().await,
+        };
         // A small answer must not wait for the client's acknowledgement of the one before.
         let acceptor = RustlsAcceptor::new(tls)
             .handshake_timeout(HEAD)

@@ -18,7 +18,11 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
 use super::{Error, Stored, context::Context, pass, report, unreadable};
-use crate::{api::common::JobControls, lifecycle::Subject, runtime::admin::Readiness};
+use crate::{
+    api::common::JobControls,
+    lifecycle::Subject,
+    runtime::admin::{OBJECTS, Readiness},
+};
 
 /// Load balancers in front of API servers drop silent connections after four minutes and more.
 const WATCH_SECONDS: u32 = 200;
@@ -60,7 +64,7 @@ pub async fn run(
     let objects = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .inspect(move |event| match event {
-            Ok(watcher::Event::InitDone) => ready.set(),
+            Ok(watcher::Event::InitDone) => ready.done(OBJECTS),
             Err(error) => warn!(%error, "the watch of the objects was interrupted"),
             Ok(_) => {}
         })

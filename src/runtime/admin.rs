@@ -1,8 +1,8 @@
 //! The admin endpoints: `/metrics`, `/readyz`, `/livez`.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use axum::{Router, http::StatusCode, routing::get};
@@ -10,22 +10,36 @@ use tokio::net::TcpListener;
 
 use super::metrics::Metrics;
 
-/// Whether the process does its work: the objects are listed.
+/// What is awaited until the objects are listed.
+pub const OBJECTS: &str = "objects";
+/// What is awaited while the API server would not accept the webhook's certificate.
+pub const WEBHOOK: &str = "webhook";
+
+/// Whether the process does its work, and if not, why.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, String>>>);
 
 impl Readiness {
-    /// From now on the process is ready.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// From now on the process is not ready, and this is why.
+    pub fn waits(&self, what: &'static str, why: impl Into<String>) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(what, why.into());
     }
 
-    fn status(&self) -> (StatusCode, &'static str) {
-        if self.0.load(Ordering::Relaxed) {
-            (StatusCode::OK, "ok\n")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "the objects are not listed yet\n")
+    /// This is not awaited any more.
+    pub fn done(&self, what: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(what);
+    }
+
+    fn status(&self) -> (StatusCode, String) {
+        let awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if awaited.is_empty() {
+            return (StatusCode::OK, "ok\n".to_owned());
         }
+        let why = awaited.values().flat_map(|why| [why, "\n"]).collect();
+        (StatusCode::SERVICE_UNAVAILABLE, why)
     }
 }
 

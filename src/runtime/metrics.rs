@@ -31,6 +31,7 @@ pub struct Metrics {
     reviews: Family<What, Counter>,
     followed: Gauge,
     orphans: Family<What, Counter>,
+    certificate_expiry: Gauge,
 }
 
 impl Default for Metrics {
@@ -45,7 +46,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("transcribe_operator");
         let aws_calls = Family::<AwsCall, Counter>::default();
         let [writes, passes, orphans, reviews] = [(); 4].map(|()| Family::<What, Counter>::default());
-        let followed = Gauge::default();
+        let [followed, certificate_expiry] = [(); 2].map(|()| Gauge::default());
         registry.register("aws_calls", "Calls to AWS by operation and outcome", aws_calls.clone());
         registry.register(
             "object_writes",
@@ -60,6 +61,11 @@ impl Metrics {
             "AWS records without an object, by what the sweeper did",
             orphans.clone(),
         );
+        registry.register(
+            "webhook_certificate_expiry_timestamp_seconds",
+            "When the webhook's certificate ends, if the operator makes it, as Unix time",
+            certificate_expiry.clone(),
+        );
         Self {
             registry: Arc::new(registry),
             aws_calls,
@@ -68,6 +74,7 @@ impl Metrics {
             reviews,
             followed,
             orphans,
+            certificate_expiry,
         }
     }
 
@@ -98,6 +105,11 @@ impl Metrics {
     /// Counts an admission review.
     pub fn review(&self, what: &'static str) {
         self.reviews.get_or_create(&What { what }).inc();
+    }
+
+    /// Says when the webhook's certificate ends.
+    pub fn certificate_expires(&self, at: jiff::Timestamp) {
+        self.certificate_expiry.set(at.as_second());
     }
 
     /// Says how many jobs the sweeps follow.

@@ -14,22 +14,22 @@
 mod map;
 mod scenarios;
 mod scene;
+mod webhook;
 
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 use map::{Row, rows};
 use scene::{Lane, Seen};
+use testkit::install::NAMESPACE;
 use testkit::rights::{Grant, Rights};
 
 /// What the chart must be told.
 const VALUES: &str = "region=eu-west-1";
-/// The namespace of the release as the map has it. Each run of a scenario has one of its own.
-const RELEASED_IN: &str = "transcribe";
 
 /// The grants of the chart, each with its row.
 async fn mapped() -> Result<Vec<(Grant, Option<Row>)>> {
-    let grants = Rights::render(RELEASED_IN, VALUES).await?.grants();
+    let grants = Rights::render(NAMESPACE, VALUES).await?.grants();
     let row = |grant: &Grant| rows().into_iter().find(|row| row.grant == grant.to_string());
     Ok(grants.into_iter().map(|grant| (grant.clone(), row(&grant))).collect())
 }

@@ -58,6 +58,18 @@ pub fn rows() -> Vec<Row> {
             "the status, fenced by the resourceVersion";
         "patch transcriptionjobs.transcribe-operator.io/status" => a_job_that_breaks_a_pass_says_so:
             "the conditions of an object that cannot be read or whose pass breaks";
+        "get validatingwebhookconfigurations.admissionregistration.k8s.io transcribe-operator" =>
+            the_webhook_knows_its_name:
+            "under which name the API server calls the webhook, and what it trusts";
+        "patch validatingwebhookconfigurations.admissionregistration.k8s.io transcribe-operator" =>
+            the_api_server_trusts_the_webhook:
+            "the `caBundle` of the webhook";
+        "create secrets in transcribe" => the_webhook_has_an_authority:
+            "the authority of the webhook's certificate; RBAC cannot limit a create by name";
+        "get secrets transcribe-operator-webhook-ca in transcribe" => the_webhook_serves_a_certificate:
+            "the same authority after a restart";
+        "update secrets transcribe-operator-webhook-ca in transcribe" => a_spoilt_authority_is_replaced:
+            "the renewal of that authority";
         "create events.events.k8s.io" => a_job_has_an_event:
             "Events";
         "patch events.events.k8s.io" => a_repeated_event_is_counted:

@@ -72,6 +72,34 @@ pub async fn a_repeated_event_is_counted(scene: &Scene<'_>) -> Result<bool> {
     scene.comes(counted).await
 }
 
+pub async fn the_webhook_knows_its_name(scene: &Scene<'_>) -> Result<bool> {
+    the_webhook_serves_a_certificate(scene).await
+}
+
+pub async fn the_api_server_trusts_the_webhook(scene: &Scene<'_>) -> Result<bool> {
+    let _operator = scene.with_webhook().await?;
+    scene.comes(async || Ok(scene.trusts().await?)).await
+}
+
+pub async fn the_webhook_has_an_authority(scene: &Scene<'_>) -> Result<bool> {
+    let _operator = scene.with_webhook().await?;
+    scene.comes(async || Ok(scene.authority().await?.is_some())).await
+}
+
+/// The operator is ready once it does.
+pub async fn the_webhook_serves_a_certificate(scene: &Scene<'_>) -> Result<bool> {
+    let operator = scene.with_webhook().await?;
+    let ready = async || Ok(matches!(operator.get("/readyz").await, Ok((200, _))));
+    scene.comes(ready).await
+}
+
+pub async fn a_spoilt_authority_is_replaced(scene: &Scene<'_>) -> Result<bool> {
+    scene.spoil_authority().await?;
+    let spoilt = scene.authority().await?;
+    let _operator = scene.with_webhook().await?;
+    scene.comes(async || Ok(scene.authority().await? != spoilt)).await
+}
+
 fn is(job: &Value, type_: &str, reason: &str) -> bool {
     condition(job, type_).is_some_and(|c| c["reason"] == reason)
 }

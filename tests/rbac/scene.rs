@@ -9,13 +9,14 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use testkit::aws_sim::Config;
 use testkit::control_plane::ControlPlane;
+use testkit::install::NAMESPACE;
 use testkit::operator::{Builder, Operator};
 use testkit::rights::{Grant, Rights};
 use testkit::stage::{Stage, condition};
 use tokio::time::{Instant, sleep};
 
+use crate::VALUES;
 use crate::map::Row;
-use crate::{RELEASED_IN, VALUES};
 
 /// The name of the job of a scenario.
 pub const JOB: &str = "job";
@@ -59,7 +60,7 @@ impl Lane {
         let namespace = format!("run-{}", self.runs);
         let mut rights = Rights::render(&namespace, VALUES).await?;
         let grant = Grant {
-            namespace: grant.namespace.replace(RELEASED_IN, &namespace),
+            namespace: grant.namespace.replace(NAMESPACE, &namespace),
             ..grant.clone()
         };
         if without {
@@ -194,6 +195,7 @@ impl Scene<'_> {
     /// Leaves nothing for the next operator.
     async fn clear(&self) -> Result<()> {
         self.stage.sim.clear_faults();
+        self.unregister().await?;
         let jobs = self.stage.jobs(&self.namespace);
         let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
         if self.stage.job(&self.namespace, JOB).await?.is_some() {

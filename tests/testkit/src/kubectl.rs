@@ -47,6 +47,13 @@ impl Kubectl {
         })
     }
 
+    /// The same in a working directory.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        folder.clone_into(&mut self.tool.folder);
+        self
+    }
+
     /// Runs `kubectl ARGS`. A failing command is an answer, not an error.
     pub async fn run(&self, args: &[&str]) -> anyhow::Result<Output> {
         self.tool.run(args, "").await
@@ -88,6 +95,7 @@ struct Tool {
     program: PathBuf,
     kubeconfig: PathBuf,
     home: PathBuf,
+    folder: PathBuf,
 }
 
 impl Tool {
@@ -96,6 +104,7 @@ impl Tool {
             program: program(name)?,
             kubeconfig: kubeconfig.to_owned(),
             home: plane.folder().join("home"),
+            folder: PathBuf::from("."),
         })
     }
 
@@ -104,6 +113,7 @@ impl Tool {
             .args(args)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("HOME", &self.home)
+            .current_dir(&self.folder)
             .env_remove("KUBECACHEDIR")
             .env_remove("XDG_CACHE_HOME")
             .env_remove("XDG_CONFIG_HOME")

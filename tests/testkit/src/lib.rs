@@ -3,6 +3,7 @@
 pub mod aws_sim;
 pub mod control_plane;
 pub mod fault_proxy;
+pub mod install;
 pub mod kubectl;
 pub mod moto;
 pub mod operator;

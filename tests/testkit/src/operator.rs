@@ -49,6 +49,17 @@ impl Builder {
         self
     }
 
+    /// With an emulator in the place of AWS, and the credentials that it knows.
+    #[must_use]
+    pub fn emulator(self, aws: &str) -> Self {
+        let endpoints = ["--transcribe-endpoint", "--kms-endpoint", "--sts-endpoint"];
+        self.args(endpoints.iter().flat_map(|flag| [*flag, aws]))
+            .arg("--allow-insecure-endpoints")
+            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+    }
+
     /// Starts the process, with `--metrics-listen` on a free port added. It is not ready yet: [`Operator::wait_ready`].
     pub fn start(self) -> anyhow::Result<Operator> {
         let folder = tempfile::Builder::new().prefix("operator-").tempdir()?;

@@ -13,10 +13,8 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use crate::control_plane::{ControlPlane, program};
-use crate::stage::repository;
+use crate::install::{RELEASE, chart};
 
-/// The release, and so the name of its service account.
-pub const RELEASE: &str = "transcribe-operator";
 const KINDS: [&str; 5] = [
     "ServiceAccount",
     "ClusterRole",
@@ -67,7 +65,7 @@ impl Rights {
     pub async fn render(namespace: &str, values: &str) -> anyhow::Result<Self> {
         let output = Command::new(program("helm")?)
             .args(["template", RELEASE, "--namespace", namespace, "--set", values])
-            .arg(repository().join("charts/transcribe-operator"))
+            .arg(chart()?)
             .output()
             .await?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

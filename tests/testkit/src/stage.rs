@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::aws_sim::{AwsSim, Config};
 use crate::control_plane::{self, ControlPlane};
+use crate::install::NAMESPACE;
 use crate::kubectl::Kubectl;
 use crate::operator::{Builder, Operator};
 use crate::rights::{Account, Rights};
@@ -104,19 +105,8 @@ impl Stage {
         let kubeconfig = self.plane.kubeconfig_text(api_server, self.account.token());
         Operator::builder(program, kubeconfig)
             .args(["run", "--region", REGION, "--output-bucket", BUCKET])
-            .args([
-                "--transcribe-endpoint",
-                aws,
-                "--kms-endpoint",
-                aws,
-                "--sts-endpoint",
-                aws,
-                "--allow-insecure-endpoints",
-            ])
+            .emulator(aws)
             .args(["--follow-interval", "0.3", "--log-format", "text"])
-            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-            .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
     }
 
     /// The jobs of a namespace, as they are stored.
@@ -177,7 +167,7 @@ impl Stage {
 async fn rights() -> anyhow::Result<&'static Rights> {
     static RIGHTS: OnceCell<Rights> = OnceCell::const_new();
     let values = format!("region={REGION},clusterId={CLUSTER_ID}");
-    RIGHTS.get_or_try_init(|| Rights::render("transcribe", &values)).await
+    RIGHTS.get_or_try_init(|| Rights::render(NAMESPACE, &values)).await
 }
 
 /// How a dynamic client finds the jobs.

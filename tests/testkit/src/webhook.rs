@@ -29,6 +29,28 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// A client that trusts these authorities (PEM) and keeps its connection.
+    pub fn new(url: String, ca_pem: &[u8]) -> anyhow::Result<Self> {
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(ca_pem) {
+            roots.add(certificate?)?;
+        }
+        let tls = rustls::ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        // As Go's clients do.
+        tcp.set_nodelay(true);
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_only()
+            .enable_all_versions()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { client, url })
+    }
+
     /// Posts a body: the status and the body of the answer.
     pub async fn post(&self, body: impl Into<Bytes>) -> anyhow::Result<(u16, String)> {
         let request = http::Request::post(&self.url)
@@ -104,26 +126,7 @@ impl Webhook {
 
     /// A client that keeps its connection, as an API server does.
     pub fn caller(&self) -> anyhow::Result<Caller> {
-        let mut roots = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(self.ca_pem.as_bytes()) {
-            roots.add(certificate?)?;
-        }
-        let tls = rustls::ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        // As Go's clients do.
-        tcp.set_nodelay(true);
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_only()
-            .enable_all_versions()
-            .wrap_connector(tcp);
-        Ok(Caller {
-            client: Client::builder(TokioExecutor::new()).build(connector),
-            url: self.url(),
-        })
+        Caller::new(self.url(), self.ca_pem.as_bytes())
     }
 
     /// Registers it: every create and update of a job waits for it, and fails without it.

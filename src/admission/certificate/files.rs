@@ -9,12 +9,14 @@ use rustls::{
 };
 use tracing::{info, warn};
 
+use super::server_config;
+
 /// How often the files are read. Kubernetes itself brings a changed Secret into a Pod within about a minute.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Why a certificate cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BadCertificate {
+pub(in super::super) enum BadCertificate {
     /// A file cannot be read.
     #[error("{0} cannot be read: {1}")]
     Unreadable(String, io::Error),
@@ -45,25 +47,20 @@ async fn read(folder: &Path) -> Result<Files, BadCertificate> {
     })
 }
 
-/// TLS 1.2 and 1.3, as rustls has it by default.
 fn serve(files: &Files) -> Result<Arc<ServerConfig>, BadCertificate> {
     let not_pem = |file: &str, what| BadCertificate::NotPem(file.to_owned(), what);
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&files.chain).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty());
     let chain = chain.ok_or_else(|| not_pem("tls.crt", "certificate"))?;
     let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|_| not_pem("tls.key", "private key"))?;
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(server_config(chain, key)?)
 }
 
 /// Reads the certificate of a folder, and keeps it current: one that cannot be served leaves the last one in place.
 ///
 /// # Errors
 /// Where there is no certificate to begin with.
-pub(super) async fn from_folder(folder: &Path) -> Result<RustlsConfig, BadCertificate> {
+pub(in super::super) async fn from_folder(folder: &Path) -> Result<RustlsConfig, BadCertificate> {
     let files = read(folder).await?;
     let config = RustlsConfig::from_config(serve(&files)?);
     tokio::spawn(keep_current(folder.to_owned(), files, config.clone()));

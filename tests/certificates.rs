@@ -1,0 +1,369 @@
+//! The webhook's certificates, as the operator makes them: the first start, renewal under load, and what people break.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use k8s_openapi::api::{admissionregistration::v1::ValidatingWebhookConfiguration, core::v1::Secret};
+use kube::{
+    Api,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use serde_json::json;
+use testkit::{
+    aws_sim::{AwsSim, Config},
+    control_plane::ControlPlane,
+    install::{Install, NAMESPACE, RELEASE, chart},
+    kubectl::{Helm, Kubectl},
+    operator::Operator,
+    stage::job_resource,
+    webhook::Caller,
+};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+const SECRET: &str = "transcribe-operator-webhook-ca";
+const JOB: &str = "apiVersion: transcribe-operator.io/v1alpha1
+kind: TranscriptionJob
+metadata: {name: tried}
+spec:
+  languageCode: en-US
+  media: {mediaFileUri: s3://media/tried.wav}
+  outputBucketName: transcripts
+";
+
+struct Rig {
+    plane: ControlPlane,
+    install: Install,
+    client: kube::Client,
+    kubectl: Kubectl,
+    operator: Operator,
+}
+
+/// Installs the chart and starts the operator, with these further flags.
+async fn rig(flags: &[&str]) -> (Rig, AwsSim) {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let (plane, sim) = tokio::join!(
+        ControlPlane::builder().controllers().start(),
+        AwsSim::start(Config::default())
+    );
+    let (plane, sim) = (plane.unwrap(), sim.unwrap());
+    let install = Install::new(&plane, &[]).await.unwrap();
+    let kubectl = Kubectl::new(&plane).unwrap();
+    let early = kubectl.run_with(&["create", "-f", "-"], JOB).await.unwrap();
+    assert!(!early.success, "a job was accepted while nobody could judge it");
+    let operator = install
+        .operator(env!("CARGO_BIN_EXE_transcribe-operator"), sim.url())
+        .args(["--webhook-cert-interval", "0.5"])
+        .args(flags.iter().copied())
+        .start()
+        .unwrap();
+    operator.wait_ready().await.unwrap();
+    let client = plane.client().unwrap();
+    let rig = Rig {
+        plane,
+        install,
+        client,
+        kubectl,
+        operator,
+    };
+    (rig, sim)
+}
+
+impl Rig {
+    fn configurations(&self) -> Api<ValidatingWebhookConfiguration> {
+        Api::all(self.client.clone())
+    }
+
+    fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// The caBundle that is live, PEM.
+    async fn trusted(&self) -> Vec<u8> {
+        trusted(&self.configurations()).await
+    }
+
+    async fn authority(&self) -> Option<Vec<u8>> {
+        let secret = self.secrets().get_opt(SECRET).await.unwrap()?;
+        Some(secret.data?.get("tls.crt")?.0.clone())
+    }
+
+    /// Waits until a job is admitted.
+    async fn until_admitted(&self) {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let output = self
+                .kubectl
+                .run_with(&["create", "--dry-run=server", "-f", "-"], JOB)
+                .await
+                .unwrap();
+            if output.success {
+                return;
+            }
+            assert!(Instant::now() < end, "{}\n{}", output.stderr, self.operator.log_tail());
+        }
+    }
+
+    async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+        self.until_within(what, Duration::from_secs(20), look).await
+    }
+
+    async fn until_within<T>(&self, what: &str, patience: Duration, look: impl AsyncFn() -> Option<T>) -> T {
+        let end = Instant::now() + patience;
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            assert!(
+                Instant::now() < end,
+                "{what}: not in time\n{}",
+                self.operator.log_tail()
+            );
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn logged(&self, text: &str) -> usize {
+        self.operator.logs().iter().filter(|line| line.contains(text)).count()
+    }
+}
+
+async fn trusted(configurations: &Api<ValidatingWebhookConfiguration>) -> Vec<u8> {
+    let configuration = configurations.get(RELEASE).await.unwrap();
+    let webhook = configuration.webhooks.unwrap().remove(0);
+    webhook
+        .client_config
+        .ca_bundle
+        .map(|bundle| bundle.0)
+        .unwrap_or_default()
+}
+
+/// Jobs that are tried (created with a dry run) without pause through the API server, and connections made anew by somebody
+/// who trusts what is live, as an API server that has just started.
+struct Load {
+    counts: Arc<Counts>,
+    tasks: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Counts {
+    ended: AtomicBool,
+    admitted: AtomicU32,
+    connected: AtomicU32,
+    failures: Mutex<Vec<String>>,
+}
+
+impl Counts {
+    fn runs(&self) -> bool {
+        !self.ended.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, which: &AtomicU32, outcome: Result<(), String>) {
+        which.fetch_add(1, Ordering::Relaxed);
+        if let Err(failure) = outcome {
+            self.failures.lock().unwrap().push(failure);
+        }
+    }
+}
+
+async fn admit(jobs: Api<DynamicObject>, counts: Arc<Counts>) {
+    let job = json!({
+        "apiVersion": "transcribe-operator.io/v1alpha1", "kind": "TranscriptionJob", "metadata": {"name": "load"},
+        "spec": {"languageCode": "en-US", "media": {"mediaFileUri": "s3://media/load.wav"}, "outputBucketName": "out"},
+    });
+    let job = serde_json::from_value(job).unwrap();
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    while counts.runs() {
+        let outcome = jobs.create(&dry_run, &job).await;
+        counts.count(&counts.admitted, outcome.map(drop).map_err(|error| error.to_string()));
+    }
+}
+
+async fn connect(configurations: Api<ValidatingWebhookConfiguration>, url: String, counts: Arc<Counts>) {
+    while counts.runs() {
+        let caller = Caller::new(url.clone(), &trusted(&configurations).await).unwrap();
+        let outcome = caller.post("{}").await;
+        counts.count(
+            &counts.connected,
+            outcome.map(drop).map_err(|error| format!("{error:#}")),
+        );
+    }
+}
+
+impl Load {
+    fn start(rig: &Rig) -> Self {
+        let (counts, mut tasks) = (Arc::<Counts>::default(), JoinSet::new());
+        for _ in 0..3 {
+            let jobs = Api::namespaced_with(rig.client.clone(), "default", &job_resource());
+            tasks.spawn(admit(jobs, counts.clone()));
+        }
+        tasks.spawn(connect(rig.configurations(), rig.install.url.clone(), counts.clone()));
+        Self { counts, tasks }
+    }
+
+    /// Ends it: how often it went well. Fails if it ever did not.
+    async fn end(self) -> (u32, u32) {
+        self.counts.ended.store(true, Ordering::Relaxed);
+        self.tasks.join_all().await;
+        let failures = self.counts.failures.lock().unwrap();
+        assert!(failures.is_empty(), "{} failed, as: {}", failures.len(), failures[0]);
+        (
+            self.counts.admitted.load(Ordering::Relaxed),
+            self.counts.connected.load(Ordering::Relaxed),
+        )
+    }
+}
+
+/// Certificates that live for seconds: six renewals of the certificate, two of the authority.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_admission_fails_while_certificates_and_authorities_are_renewed() {
+    let flags = ["--webhook-cert-lifetime", "8", "--webhook-ca-lifetime", "24"];
+    let (rig, _sim) = rig(&flags).await;
+    let (first, load) = (rig.authority().await.unwrap(), Load::start(&rig));
+    rig.until_within("two further authorities", Duration::from_mins(1), async || {
+        (rig.logged("made a certificate authority") >= 3 && rig.logged("serves a new certificate") >= 7).then_some(())
+    })
+    .await;
+    let (admitted, connected) = load.end().await;
+    println!("renewal under load: {admitted} jobs admitted, {connected} new connections, none failed");
+    assert!(admitted > 100 && connected > 100, "{admitted} {connected}");
+    assert_ne!(rig.authority().await.unwrap(), first);
+    assert!(
+        CertificateDer::pem_slice_iter(&rig.trusted().await).count() <= 3,
+        "old authorities are not forgotten"
+    );
+    let (_, body) = rig.operator.get("/readyz").await.unwrap();
+    assert_eq!(body, "ok\n");
+    let expiry = rig
+        .operator
+        .metric("transcribe_operator_webhook_certificate_expiry")
+        .await
+        .unwrap();
+    assert!(expiry.unwrap() > 1.0e9);
+}
+
+/// Deleting the Secret, or spoiling it, fails no admission: what is served stays trusted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_is_deleted_or_spoilt_is_made_anew_and_nobody_notices() {
+    let (rig, _sim) = rig(&[]).await;
+    let owner = rig
+        .secrets()
+        .get(SECRET)
+        .await
+        .unwrap()
+        .metadata
+        .owner_references
+        .unwrap();
+    assert_eq!(owner[0].kind, "ValidatingWebhookConfiguration");
+    let load = Load::start(&rig);
+
+    let first = rig.authority().await.unwrap();
+    rig.secrets().delete(SECRET, &DeleteParams::default()).await.unwrap();
+    let other = async |known: &[u8]| rig.authority().await.filter(|now| now != known);
+    let second = rig.until("an authority after the deletion", || other(&first)).await;
+    let spoilt = json!({"stringData": {"tls.key": "spoilt"}});
+    rig.secrets()
+        .patch(SECRET, &PatchParams::default(), &Patch::Merge(&spoilt))
+        .await
+        .unwrap();
+    rig.until("an authority after the spoiling", || other(&second)).await;
+    sleep(Duration::from_secs(2)).await;
+    load.end().await;
+    assert_eq!(
+        CertificateDer::pem_slice_iter(&rig.trusted().await).count(),
+        3,
+        "all three are trusted for now"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wiped_bundle_is_written_again_and_a_kill_an_upgrade_and_an_uninstall_leave_things_in_order() {
+    let (rig, _sim) = rig(&[]).await;
+    rig.until_admitted().await;
+    let bad = JOB.replace(
+        "  outputBucketName: transcripts\n",
+        "  encryption: {kmsKeyId: alias/none}\n",
+    );
+    let denied = rig
+        .kubectl
+        .run_with(&["create", "--dry-run=server", "-f", "-"], &bad)
+        .await
+        .unwrap();
+    assert!(!denied.success && denied.stderr.contains("spec."), "{}", denied.stderr);
+
+    // While the operator stands still nothing is admitted; then it mends what is broken.
+    rig.operator.stop().unwrap();
+    let wipe = json!([{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]);
+    let wipe = Patch::Json::<()>(serde_json::from_value(wipe).unwrap());
+    rig.configurations()
+        .patch(RELEASE, &PatchParams::default(), &wipe)
+        .await
+        .unwrap();
+    let refused = rig
+        .kubectl
+        .run_with(&["create", "--dry-run=server", "-f", "-"], JOB)
+        .await
+        .unwrap();
+    assert!(!refused.success, "a job was accepted while nobody could judge it");
+    rig.operator.cont().unwrap();
+    rig.until_admitted().await;
+
+    let (authority, bundle) = (rig.authority().await.unwrap(), rig.trusted().await);
+    rig.operator.restart().unwrap();
+    rig.operator.wait_ready().await.unwrap();
+    rig.until_admitted().await;
+    assert_eq!(
+        rig.authority().await.unwrap(),
+        authority,
+        "a restart needs no new authority"
+    );
+
+    let helm = Helm::new(&rig.plane).unwrap();
+    let chart = chart().unwrap();
+    let upgrade = [
+        "upgrade",
+        RELEASE,
+        &chart,
+        "-n",
+        NAMESPACE,
+        "--reuse-values",
+        "--set",
+        "outputBucket=another",
+    ];
+    helm.run(&upgrade).await.unwrap().ok().unwrap();
+    assert_eq!(rig.trusted().await, bundle, "an upgrade touches the caBundle");
+    rig.until_admitted().await;
+
+    let stored = rig.kubectl.apply(JOB).await.unwrap().ok();
+    stored.unwrap();
+    drop(rig.operator.terminate());
+    helm.run(&["uninstall", RELEASE, "-n", NAMESPACE])
+        .await
+        .unwrap()
+        .ok()
+        .unwrap();
+    rig.until("the Secret goes with the webhook", async || {
+        rig.authority().await.is_none().then_some(())
+    })
+    .await;
+    let jobs = rig.kubectl.run(&["get", "tj", "tried"]).await.unwrap().ok();
+    jobs.unwrap();
+}

@@ -1,0 +1,100 @@
+//! The demo, as `make demo` and `make demo KEEP=1` run it: its end, and that nothing is left of it.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use testkit::control_plane::program;
+use tokio::process::Command;
+
+async fn demo(folder: &TempDir, argument: Option<&str>) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_demo"))
+        .args(argument)
+        .env("TMPDIR", folder.path())
+        .env("DEMO_STATE", folder.path().join("state"))
+        .output()
+        .await
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{argument:?}: {stdout}\n{stderr}");
+    stdout
+}
+
+/// The processes that have something to do with a folder. Not those that have ended and wait to be waited for.
+fn processes(folder: &Path) -> Vec<String> {
+    let mentions = |pid: &Path| {
+        let command = std::fs::read(pid.join("cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command).replace('\0', " ");
+        command.contains(folder.to_str().unwrap()).then_some(command)
+    };
+    let all = std::fs::read_dir("/proc").unwrap();
+    all.filter_map(|entry| mentions(&entry.unwrap().path())).collect()
+}
+
+/// A process and a folder may go a moment after the demo.
+fn nothing_is_left(folder: &TempDir) {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        let folders: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| name != "state")
+            .collect();
+        let processes = processes(folder.path());
+        if folders.is_empty() && processes.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < end, "left: {folders:?} {processes:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[tokio::test]
+async fn the_demo_tells_its_story_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = demo(&folder, None).await;
+    for part in [
+        "helm install",
+        "Completed",
+        "\"mode\":\"SSE-KMS\"",
+        "unknown field \"spec.encription\"",
+        "the key (RSA_2048, SIGN_VERIFY)",
+        "the key is in us-east-1",
+        "looks like a bearer token",
+        "The operator is dead",
+        "Done.",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(said.matches("    StartTranscriptionJob ").count(), 2, "{said}");
+    nothing_is_left(&folder);
+}
+
+#[tokio::test]
+async fn a_demo_that_is_kept_is_up_until_it_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = demo(&folder, Some("keep")).await;
+    let kubeconfig = said
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("export KUBECONFIG="))
+        .unwrap();
+    let get = Command::new(program("kubectl").unwrap())
+        .args(["get", "tj"])
+        .env("KUBECONFIG", kubeconfig)
+        .env("HOME", folder.path())
+        .output()
+        .await
+        .unwrap();
+    assert!(get.status.success(), "{get:?}");
+    assert!(
+        processes(folder.path()).len() >= 4,
+        "etcd, the API server, the controllers and the operator are not seen"
+    );
+    assert!(demo(&folder, Some("down")).await.contains("is down"));
+    std::fs::remove_dir_all(folder.path().join(".kube")).ok();
+    nothing_is_left(&folder);
+    assert!(demo(&folder, Some("down")).await.contains("is not up"));
+}
