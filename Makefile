@@ -7,11 +7,13 @@ target := $(or $(CARGO_TARGET_DIR),target)
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## All tests, against a real control plane (built once, about five minutes)
+test: ## All tests, against a real control plane and, as root, a node (built once, five to ten minutes)
 	@scripts/prerequisites cargo go cc python3
 	@scripts/control-plane
 	@scripts/moto
+	@scripts/node || [ $$? = 69 ]
 	cargo test --workspace --locked
+	@scripts/node --check || [ $$? = 69 ]
 
 fuzz: ## The parsers against their schemas, on FUZZ_CASES inputs (default: twenty million)
 	@scripts/prerequisites cargo cc

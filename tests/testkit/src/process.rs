@@ -100,6 +100,12 @@ pub fn remove_at_exit(folder: &Path) {
     Guardian::tell("folder", folder.display());
 }
 
+/// Runs a command of the shell when the test process ends, after its child processes and before its folders go. It has to
+/// bear being run when there is nothing left to do.
+pub fn run_at_exit(command: &str) {
+    Guardian::tell("command", command);
+}
+
 /// A shell that reads process ids from this process and kills them when this process goes away, however it ends.
 struct Guardian {
     stdin: ChildStdin,
@@ -108,16 +114,19 @@ struct Guardian {
 /// Its own process group and ignored signals: an interrupt from the keyboard must not end it before its work is done.
 const GUARDIAN: &str = r#"
 trap '' INT TERM HUP
-pids= folders=
+pids= folders= commands=
 while read -r verb what; do
     case $verb in
         pid) pids="$pids $what" ;;
         gone) rest=; for pid in $pids; do [ "$pid" = "$what" ] || rest="$rest $pid"; done; pids=$rest ;;
+        command) commands="$commands$what
+" ;;
         folder) folders="$folders$what
 " ;;
     esac
 done
 [ -z "$pids" ] || kill -KILL $pids
+eval "$commands"
 printf '%s' "$folders" | while read -r folder; do rm -rf "$folder"; done
 "#;
 
@@ -183,6 +192,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let process = sleeper(folder.path());
         remove_at_exit(folder.path());
+        run_at_exit(&format!("touch '{}.ended'", folder.path().display()));
         println!("\nstarted {} {}", process.pid(), folder.path().display());
         std::thread::sleep(Duration::from_hours(1));
     }
@@ -212,5 +222,6 @@ mod tests {
             std::thread::sleep(Duration::from_millis(10));
         }
         assert!(!is_running(pid) && !folder.exists());
+        fs::remove_file(folder.with_added_extension("ended")).unwrap();
     }
 }

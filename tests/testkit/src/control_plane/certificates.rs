@@ -15,8 +15,8 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes everything anew and writes it into `folder`.
-    pub(super) fn create(folder: &Path) -> anyhow::Result<Self> {
+    /// Makes everything anew and writes it into `folder`. The server is known by these names too.
+    pub(super) fn create(folder: &Path, names: &[String]) -> anyhow::Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name.push(DnType::CommonName, "test authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -27,7 +27,7 @@ impl Certificates {
             folder: folder.to_owned(),
         };
         certificates.write("ca.crt", &certificates.authority.pem())?;
-        certificates.serve()?;
+        certificates.serve(names)?;
         let tokens = KeyPair::generate()?;
         certificates.write("tokens.key", &tokens.serialize_pem())?;
         certificates.write("tokens.pub", &tokens.public_key_pem())?;
@@ -49,9 +49,9 @@ impl Certificates {
         self.authority.der().to_vec()
     }
 
-    fn serve(&self) -> anyhow::Result<()> {
+    fn serve(&self, more: &[String]) -> anyhow::Result<()> {
         let names = ["localhost", "127.0.0.1", "kubernetes.default.svc"].map(String::from);
-        let mut params = CertificateParams::new(names)?;
+        let mut params = CertificateParams::new([&names, more].concat())?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate()?;
         self.write("server.crt", &params.signed_by(&key, &self.authority)?.pem())?;

@@ -27,6 +27,7 @@ pub struct Builder {
     controllers: Vec<String>,
     apiserver_args: Vec<String>,
     audited: bool,
+    server_names: Vec<String>,
 }
 
 impl Builder {
@@ -51,7 +52,14 @@ impl Builder {
         self
     }
 
-    /// One more flag for kube-apiserver.
+    /// One more name or address that the API server's certificate is for.
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_names.push(name.into());
+        self
+    }
+
+    /// One more flag for kube-apiserver; of a flag given twice, the last counts.
     #[must_use]
     pub fn apiserver_arg(mut self, arg: impl Into<String>) -> Self {
         self.apiserver_args.push(arg.into());
@@ -73,7 +81,7 @@ impl Builder {
     }
 
     async fn attempt(&self) -> anyhow::Result<ControlPlane> {
-        let mut plane = ControlPlane::prepare(self.apiserver_args.clone())?;
+        let mut plane = ControlPlane::prepare(self)?;
         if self.audited {
             plane.apiserver_args.extend(plane.audit_args()?);
         }
@@ -89,12 +97,12 @@ impl Builder {
 }
 
 impl ControlPlane {
-    fn prepare(apiserver_args: Vec<String>) -> anyhow::Result<Self> {
+    fn prepare(choices: &Builder) -> anyhow::Result<Self> {
         // An error means that a provider is installed already, which is as good.
         rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
         let folder = tempfile::Builder::new().prefix("control-plane-").tempdir()?;
         process::remove_at_exit(folder.path());
-        let tls = Certificates::create(folder.path())?;
+        let tls = Certificates::create(folder.path(), &choices.server_names)?;
         let token = format!("{:016x}", RandomState::new().hash_one(folder.path()));
         fs::write(
             folder.path().join("tokens.csv"),
@@ -112,7 +120,7 @@ impl ControlPlane {
             tls,
             ports,
             token,
-            apiserver_args,
+            apiserver_args: choices.apiserver_args.clone(),
             files: AtomicU32::new(0),
             folder,
         };
