@@ -40,9 +40,8 @@ async fn main() -> anyhow::Result<()> {
     })
     .await?;
     let proxy = FaultProxy::kubernetes(&stage.plane).await?;
-    let kubeconfig = proxy.kubeconfig(&stage.plane)?;
     let operator = stage
-        .operator_at(env!("CARGO_BIN_EXE_transcribe-operator"), &kubeconfig, stage.sim.url())
+        .operator_at(env!("CARGO_BIN_EXE_transcribe-operator"), &proxy.url(), stage.sim.url())
         .args(["--follow-interval", "5"])
         .start()?;
     operator.wait_ready().await?;

@@ -132,13 +132,13 @@ async fn the_operator_works_with_the_rights_of_its_chart_and_no_others() {
         ..Config::default()
     };
     let sim = AwsSim::start(config).await.unwrap();
-    let kubectl = Kubectl::new(&plane).unwrap();
     let install = Install::new(&plane, &["outputBucket=charted-transcripts"])
         .await
         .unwrap();
     assert!(install.notes.contains("kubectl wait tj/first"), "{}", install.notes);
 
-    let operator = Kubectl::with_kubeconfig(&plane, &install.kubeconfig).unwrap();
+    let kubeconfig = plane.kubeconfig_with(&plane.url(), install.account.token()).unwrap();
+    let operator = Kubectl::with_kubeconfig(&plane, &kubeconfig).unwrap();
     for forbidden in [
         &["get", "secrets", "-A"][..],
         &["get", "secret/another", "-n", NAMESPACE],
@@ -151,13 +151,7 @@ async fn the_operator_works_with_the_rights_of_its_chart_and_no_others() {
         assert_eq!(can(&operator, forbidden, &[]).await, "no", "{forbidden:?}");
     }
 
-    let client = plane.client().unwrap();
-    let stage = Stage {
-        plane,
-        sim,
-        kubectl,
-        client,
-    };
+    let stage = Stage::of(plane, sim, install.account.clone()).unwrap();
     let operator = install
         .operator(env!("CARGO_BIN_EXE_transcribe-operator"), stage.sim.url())
         .args(["--follow-interval", "0.3"])

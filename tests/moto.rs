@@ -33,7 +33,7 @@ async fn an_encrypted_job_runs_on_moto_from_apply_to_finished() {
     let operator = stage
         .operator_at(
             env!("CARGO_BIN_EXE_transcribe-operator"),
-            &stage.plane.kubeconfig(),
+            &stage.plane.url(),
             &moto.url(),
         )
         .args(webhook.args())

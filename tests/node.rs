@@ -18,8 +18,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testkit::aws_sim::{AwsSim, Config, DEFAULT_KEY_ALIAS, OutcomeRule};
+use testkit::control_plane::ControlPlane;
 use testkit::kubectl::{Helm, Kubectl};
 use testkit::node::{self, Node, NotHere};
+use testkit::rights::Account;
 use testkit::stage::{Stage, repository};
 
 const NAMESPACE: &str = "apiVersion: v1
@@ -71,19 +73,9 @@ async fn scenario(node: Node) {
     })
     .await
     .unwrap();
-    let (kubectl, helm, client) = (
-        Kubectl::new(&plane).unwrap(),
-        Helm::new(&plane).unwrap(),
-        plane.client().unwrap(),
-    );
-    let stage = Stage {
-        plane,
-        sim,
-        kubectl,
-        client,
-    };
-
-    install(&stage, &helm).await;
+    install(&plane, &sim).await;
+    let account = Account::of(&plane, "transcribe", "transcribe-operator").await.unwrap();
+    let stage = Stage::of(plane, sim, account).unwrap();
     is_restricted(&stage.kubectl).await;
     for process in node.processes(PROGRAM).unwrap() {
         is_confined(process);
@@ -131,9 +123,10 @@ async fn scenario(node: Node) {
 }
 
 /// `helm install --wait`: it returns when the Pod is ready.
-async fn install(stage: &Stage, helm: &Helm) {
-    stage.kubectl.apply(NAMESPACE).await.unwrap().ok().unwrap();
-    let aws = stage.sim.url();
+async fn install(plane: &ControlPlane, sim: &AwsSim) {
+    let (kubectl, helm) = (Kubectl::new(plane).unwrap(), Helm::new(plane).unwrap());
+    kubectl.apply(NAMESPACE).await.unwrap().ok().unwrap();
+    let aws = sim.url();
     let values = json!({
         "region": "eu-west-1",
         "outputBucket": "transcripts",
@@ -151,7 +144,7 @@ async fn install(stage: &Stage, helm: &Helm) {
             {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"},
         ],
     });
-    let file = stage.plane.folder().join("values.json");
+    let file = plane.folder().join("values.json");
     fs::write(&file, values.to_string()).unwrap();
     let chart = repository().join("charts/transcribe-operator");
     let (chart, file) = (chart.to_str().unwrap(), file.to_str().unwrap());
@@ -169,13 +162,11 @@ async fn install(stage: &Stage, helm: &Helm) {
         .await
         .unwrap();
     if !installed.success {
-        let pods = stage
-            .kubectl
+        let pods = kubectl
             .run(&["describe", "replicasets,pods", "-n", "transcribe"])
             .await
             .unwrap();
-        let logs = stage
-            .kubectl
+        let logs = kubectl
             .run(&["logs", "-n", "transcribe", "deploy/transcribe-operator"])
             .await
             .unwrap();

@@ -38,7 +38,7 @@ pub async fn finished_held_and_stalled_objects_cost_nothing_not_even_after_a_res
     })
     .await?;
     let proxy = FaultProxy::kubernetes(&stage.plane).await?;
-    let operator = stage.operator_at(PROGRAM, &proxy.kubeconfig(&stage.plane)?, stage.sim.url());
+    let operator = stage.operator_at(PROGRAM, &proxy.url(), stage.sim.url());
     let operator = operator.args(BOUNDS).start()?;
     operator.wait_ready().await?;
     let tenant = Tenant {
@@ -107,7 +107,7 @@ pub async fn a_job_costs_few_requests_and_calls_and_a_running_one_none_of_its_ow
     })
     .await?;
     let proxy = FaultProxy::kubernetes(&stage.plane).await?;
-    let operator = stage.operator_at(PROGRAM, &proxy.kubeconfig(&stage.plane)?, stage.sim.url());
+    let operator = stage.operator_at(PROGRAM, &proxy.url(), stage.sim.url());
     let operator = operator.args(BOUNDS).start()?;
     operator.wait_ready().await?;
     let tenant = Tenant {

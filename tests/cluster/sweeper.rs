@@ -181,7 +181,7 @@ pub async fn a_list_that_breaks_off_removes_nothing() -> Result<()> {
     );
     let aws = sim.fault(FaultRule { nth: 4, ..rule }.always());
     let proxy = FaultProxy::kubernetes(&stage.plane).await?;
-    let operator = stage.operator_at(PROGRAM, &proxy.kubeconfig(&stage.plane)?, sim.url());
+    let operator = stage.operator_at(PROGRAM, &proxy.url(), sim.url());
     let operator = operator.args(BOUNDS).args(SWEEPS).start()?;
     operator.wait_ready().await?;
     operator.wait_log("was given up", PATIENCE).await?;

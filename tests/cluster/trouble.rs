@@ -117,7 +117,7 @@ pub async fn an_endpoint_that_refuses_connections_is_proven_unsent_and_tried_aga
     scene.operator.wait(crate::scene::PATIENCE).await?;
     let unreachable = scene
         .stage
-        .operator_at(PROGRAM, &scene.stage.plane.kubeconfig(), "http://127.0.0.1:9");
+        .operator_at(PROGRAM, &scene.stage.plane.url(), "http://127.0.0.1:9");
     let unreachable = unreachable
         .args(crate::scene::BOUNDS)
         .args(["--sts-endpoint", scene.stage.sim.url()])

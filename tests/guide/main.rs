@@ -15,7 +15,6 @@ use snapbox::{Assert, Data};
 use testkit::aws_sim::{AwsSim, Config, Key, KeyState, OutcomeRule};
 use testkit::control_plane::{ControlPlane, program};
 use testkit::install::Install;
-use testkit::kubectl::Kubectl;
 use testkit::operator::Operator;
 use testkit::stage::{REGION, Stage, repository};
 
@@ -45,12 +44,7 @@ impl Platform {
     async fn start() -> Result<Self> {
         let (plane, sim) = tokio::try_join!(ControlPlane::builder().controllers().start(), AwsSim::start(aws()))?;
         let install = Install::new(&plane, &["outputBucket=finance-transcripts", "clusterId=prod"]).await?;
-        let stage = Stage {
-            kubectl: Kubectl::new(&plane)?,
-            client: plane.client()?,
-            plane,
-            sim,
-        };
+        let stage = Stage::of(plane, sim, install.account.clone())?;
         keys(&stage)?;
         let operator = install
             .operator(OPERATOR, stage.sim.url())

@@ -1,6 +1,5 @@
 //! A stage with a proxy on either way, and the questions that every test asks.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -35,7 +34,6 @@ pub struct Rig {
     pub api: FaultProxy,
     pub aws: FaultProxy,
     pub stage: Stage,
-    kubeconfig: PathBuf,
 }
 
 /// kubectl, watching how every job is.
@@ -89,20 +87,13 @@ impl Rig {
         let stage = Stage::start(config).await.unwrap();
         let api = FaultProxy::kubernetes(&stage.plane).await.unwrap();
         let aws = FaultProxy::http(stage.sim.url()).await.unwrap();
-        let kubeconfig = api.kubeconfig(&stage.plane).unwrap();
         let watch = watch(&stage);
-        Self {
-            watch,
-            api,
-            aws,
-            stage,
-            kubeconfig,
-        }
+        Self { watch, api, aws, stage }
     }
 
     /// The operator, both of its ways through the proxies.
     pub fn builder(&self) -> Builder {
-        self.stage.operator_at(operator(), &self.kubeconfig, &self.aws.url())
+        self.stage.operator_at(operator(), &self.api.url(), &self.aws.url())
     }
 
     /// A running operator with more arguments.

@@ -8,6 +8,7 @@ use crate::control_plane::ControlPlane;
 use crate::kubectl::Helm;
 use crate::operator::{Builder, Operator};
 use crate::ports;
+use crate::rights::Account;
 use crate::stage::{REGION, repository};
 
 /// The release's namespace.
@@ -25,12 +26,12 @@ pub fn chart() -> anyhow::Result<String> {
 }
 
 /// An installed release.
-#[derive(Debug)]
 pub struct Install {
     /// What helm printed.
     pub notes: String,
-    /// A kubeconfig with the token of the chart's service account.
-    pub kubeconfig: PathBuf,
+    /// The chart's service account.
+    pub account: Account,
+    kubeconfig: String,
     /// The arguments that the notes say to start the operator with.
     pub args: Vec<String>,
     /// Where the API server calls the webhook.
@@ -57,9 +58,10 @@ impl Install {
             args.extend(["--set", value]);
         }
         let notes = Helm::new(plane)?.run(&args).await?.ok()?.stdout;
-        let token = plane.service_account_token(NAMESPACE, RELEASE).await?;
+        let account = Account::of(plane, NAMESPACE, RELEASE).await?;
         Ok(Self {
-            kubeconfig: plane.kubeconfig_with(&plane.url(), &token)?,
+            kubeconfig: plane.kubeconfig_text(&plane.url(), account.token()),
+            account,
             args: arguments(&notes).context("the notes do not say how to start the operator")?,
             notes,
             url,
@@ -70,7 +72,7 @@ impl Install {
     /// The operator, started as the notes say, with its webhook where the API server looks for it, and with this in the
     /// place of AWS.
     pub fn operator(&self, program: impl Into<PathBuf>, aws: &str) -> Builder {
-        Operator::builder(program, &self.kubeconfig)
+        Operator::builder(program, self.kubeconfig.clone())
             .args(&self.args)
             .emulator(aws)
             .args(["--webhook-listen", &format!("127.0.0.1:{}", self.port)])

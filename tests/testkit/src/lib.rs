@@ -12,5 +12,6 @@ pub mod operator;
 pub mod oracle;
 pub mod ports;
 pub mod process;
+pub mod rights;
 pub mod stage;
 pub mod webhook;

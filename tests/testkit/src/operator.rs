@@ -21,7 +21,7 @@ use crate::process::{Process, Signal, remove_at_exit};
 #[derive(Clone, Debug)]
 pub struct Builder {
     program: PathBuf,
-    kubeconfig: PathBuf,
+    kubeconfig: String,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
 }
@@ -73,6 +73,7 @@ impl Builder {
     pub fn start(self) -> anyhow::Result<Operator> {
         let folder = tempfile::Builder::new().prefix("operator-").tempdir()?;
         remove_at_exit(folder.path());
+        std::fs::write(folder.path().join("kubeconfig"), &self.kubeconfig)?;
         let port = ports::free()?;
         let process = Arc::new(Mutex::new(self.launch(port, folder.path())?));
         Ok(Operator {
@@ -91,7 +92,7 @@ impl Builder {
         command
             .env_clear()
             .env("HOME", folder)
-            .env("KUBECONFIG", &self.kubeconfig)
+            .env("KUBECONFIG", folder.join("kubeconfig"))
             .env("RUST_BACKTRACE", "1");
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
@@ -111,9 +112,9 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// An operator of this program (`env!("CARGO_BIN_EXE_transcribe-operator")`) that talks to the API server of this
-    /// kubeconfig, with no arguments yet.
-    pub fn builder(program: impl Into<PathBuf>, kubeconfig: impl Into<PathBuf>) -> Builder {
+    /// An operator of this program (`env!("CARGO_BIN_EXE_transcribe-operator")`) with this kubeconfig and no arguments yet.
+    /// Tests get theirs from a [`crate::stage::Stage`], with the rights of the chart.
+    pub(crate) fn builder(program: impl Into<PathBuf>, kubeconfig: impl Into<String>) -> Builder {
         Builder {
             program: program.into(),
             kubeconfig: kubeconfig.into(),
@@ -270,7 +271,7 @@ mod tests {
 
     /// A stand-in for the operator: a shell that ignores the flag it is given.
     fn shell(script: &str) -> Operator {
-        Operator::builder("/bin/sh", "/nowhere")
+        Operator::builder("/bin/sh", "")
             .arg("-c")
             .arg(script)
             .arg("operator")

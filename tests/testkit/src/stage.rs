@@ -9,12 +9,15 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::wait::{await_condition, conditions};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use crate::aws_sim::{AwsSim, Config};
 use crate::control_plane::{self, ControlPlane};
+use crate::install::NAMESPACE;
 use crate::kubectl::Kubectl;
 use crate::operator::{Builder, Operator};
+use crate::rights::{Account, Rights};
 
 /// The Region of a stage's operators.
 pub const REGION: &str = "eu-west-1";
@@ -23,7 +26,7 @@ pub const CLUSTER_ID: &str = "stage";
 /// The output bucket of jobs that name none.
 pub const BUCKET: &str = "stage-transcripts";
 
-/// A control plane with the CRDs, an AWS simulator, and kubectl.
+/// A control plane with the CRDs and the operator's rights, an AWS simulator, and kubectl.
 pub struct Stage {
     /// The control plane.
     pub plane: ControlPlane,
@@ -33,6 +36,8 @@ pub struct Stage {
     pub kubectl: Kubectl,
     /// The client of the administrator.
     pub client: kube::Client,
+    /// Who the operators are.
+    pub account: Account,
 }
 
 /// The repository's top folder.
@@ -48,17 +53,22 @@ impl Stage {
 
     /// Starts all parts, with choices about the control plane.
     pub async fn start_with(plane: control_plane::Builder, config: Config) -> anyhow::Result<Self> {
-        let (plane, sim) = tokio::try_join!(plane.start(), AwsSim::start(config))?;
-        let kubectl = Kubectl::new(&plane)?;
-        let client = plane.client()?;
-        let stage = Self {
-            plane,
-            sim,
-            kubectl,
-            client,
-        };
+        let (plane, sim, rights) = tokio::try_join!(plane.start(), AwsSim::start(config), rights())?;
+        let account = rights.give(&plane).await?;
+        let stage = Self::of(plane, sim, account)?;
         stage.install_crds().await?;
         Ok(stage)
+    }
+
+    /// A stage of parts that are there: the CRDs and the account are installed.
+    pub fn of(plane: ControlPlane, sim: AwsSim, account: Account) -> anyhow::Result<Self> {
+        Ok(Self {
+            kubectl: Kubectl::new(&plane)?,
+            client: plane.client()?,
+            plane,
+            sim,
+            account,
+        })
     }
 
     /// Applies the committed CRDs and waits until they are served.
@@ -80,21 +90,21 @@ impl Stage {
 
     /// An operator with short intervals, which reaches the API server directly.
     pub fn operator(&self, program: &str) -> Builder {
-        self.operator_at(program, &self.plane.kubeconfig(), self.sim.url())
+        self.operator_at(program, &self.plane.url(), self.sim.url())
     }
 
-    /// An operator with short intervals, by another way to the API server and to AWS.
-    pub fn operator_at(&self, program: &str, kubeconfig: &Path, aws: &str) -> Builder {
+    /// An operator with short intervals, by another way to the API server and to AWS. Whatever the way, it is the chart's
+    /// service account: there is no operator that is an administrator.
+    pub fn operator_at(&self, program: &str, api_server: &str, aws: &str) -> Builder {
+        self.nameless_operator_at(program, api_server, aws)
+            .args(["--cluster-id", CLUSTER_ID])
+    }
+
+    /// The same without a cluster id.
+    pub fn nameless_operator_at(&self, program: &str, api_server: &str, aws: &str) -> Builder {
+        let kubeconfig = self.plane.kubeconfig_text(api_server, self.account.token());
         Operator::builder(program, kubeconfig)
-            .args([
-                "run",
-                "--region",
-                REGION,
-                "--cluster-id",
-                CLUSTER_ID,
-                "--output-bucket",
-                BUCKET,
-            ])
+            .args(["run", "--region", REGION, "--output-bucket", BUCKET])
             .emulator(aws)
             .args(["--follow-interval", "0.3", "--log-format", "text"])
     }
@@ -151,6 +161,13 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// What the chart gives operators that are told their cluster id, as those of a stage are; rendered once.
+async fn rights() -> anyhow::Result<&'static Rights> {
+    static RIGHTS: OnceCell<Rights> = OnceCell::const_new();
+    let values = format!("region={REGION},clusterId={CLUSTER_ID}");
+    RIGHTS.get_or_try_init(|| Rights::render(NAMESPACE, &values)).await
 }
 
 /// How a dynamic client finds the jobs.

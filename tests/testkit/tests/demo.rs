@@ -23,12 +23,15 @@ async fn demo(folder: &TempDir, argument: Option<&str>) -> String {
     stdout
 }
 
-/// The processes that have something to do with a folder. Not those that have ended and wait to be waited for.
+/// The processes that name a folder in their arguments or, as the operator does, in their environment. Not those that have
+/// ended and wait to be waited for.
 fn processes(folder: &Path) -> Vec<String> {
     let mentions = |pid: &Path| {
-        let command = std::fs::read(pid.join("cmdline")).unwrap_or_default();
-        let command = String::from_utf8_lossy(&command).replace('\0', " ");
-        command.contains(folder.to_str().unwrap()).then_some(command)
+        let read = |file| std::fs::read(pid.join(file)).unwrap_or_default();
+        let (command, environment) = (read("cmdline"), read("environ"));
+        let text = String::from_utf8_lossy(&[&command[..], &environment].concat()).into_owned();
+        let named = text.contains(folder.to_str().unwrap());
+        named.then(|| String::from_utf8_lossy(&command).replace('\0', " "))
     };
     let all = std::fs::read_dir("/proc").unwrap();
     all.filter_map(|entry| mentions(&entry.unwrap().path())).collect()
@@ -89,10 +92,15 @@ async fn a_demo_that_is_kept_is_up_until_it_is_ended() {
         .await
         .unwrap();
     assert!(get.status.success(), "{get:?}");
-    assert!(
-        processes(folder.path()).len() >= 4,
-        "etcd, the API server, the controllers and the operator are not seen"
-    );
+    let up = processes(folder.path());
+    for part in [
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "transcribe-operator run",
+    ] {
+        assert!(up.iter().any(|command| command.contains(part)), "{part}: {up:#?}");
+    }
     assert!(demo(&folder, Some("down")).await.contains("is down"));
     std::fs::remove_dir_all(folder.path().join(".kube")).ok();
     nothing_is_left(&folder);

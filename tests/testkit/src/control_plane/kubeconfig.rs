@@ -8,19 +8,13 @@ use serde_json::json;
 use super::ControlPlane;
 
 impl ControlPlane {
-    /// The path of the administrator's kubeconfig.
+    /// The path of the administrator's kubeconfig: for the tests' own clients, never for an operator.
     pub fn kubeconfig(&self) -> PathBuf {
         self.path("kubeconfig")
     }
 
-    /// A kubeconfig with the administrator's token for a server other than the API server itself, such as a proxy in
-    /// front of it (`http://127.0.0.1:…`). The path is new each time.
-    pub fn kubeconfig_for(&self, server: &str) -> anyhow::Result<PathBuf> {
-        self.kubeconfig_with(server, &self.token)
-    }
-
     /// A kubeconfig for `server` that carries this bearer token, for example one of
-    /// [`ControlPlane::service_account_token`].
+    /// [`ControlPlane::service_account_token`]. The path is new each time.
     pub fn kubeconfig_with(&self, server: &str, token: &str) -> anyhow::Result<PathBuf> {
         let path = self.fresh_path("kubeconfig");
         fs::write(&path, self.kubeconfig_text(server, token))?;
@@ -37,7 +31,7 @@ impl ControlPlane {
     }
 
     /// JSON is YAML, so every client reads it.
-    pub(super) fn kubeconfig_text(&self, server: &str, token: &str) -> String {
+    pub(crate) fn kubeconfig_text(&self, server: &str, token: &str) -> String {
         let mut cluster = json!({ "server": server });
         if server.starts_with("https://") {
             cluster["certificate-authority"] = json!(self.tls.file("ca.crt"));

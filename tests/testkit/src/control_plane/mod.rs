@@ -1,5 +1,6 @@
 //! A real Kubernetes control plane on the loopback address: etcd, kube-apiserver and, where wanted, kube-controller-manager.
 
+mod audit;
 mod certificates;
 mod components;
 mod kubeconfig;

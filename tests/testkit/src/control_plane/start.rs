@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub struct Builder {
     controllers: Vec<String>,
     apiserver_args: Vec<String>,
+    audited: bool,
     server_names: Vec<String>,
 }
 
@@ -41,6 +42,13 @@ impl Builder {
     #[must_use]
     pub fn controllers_named(mut self, names: &[&str]) -> Self {
         self.controllers = names.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+
+    /// Keeps an audit of what service accounts ask for: [`ControlPlane::audit`].
+    #[must_use]
+    pub fn audited(mut self) -> Self {
+        self.audited = true;
         self
     }
 
@@ -73,7 +81,10 @@ impl Builder {
     }
 
     async fn attempt(&self) -> anyhow::Result<ControlPlane> {
-        let plane = ControlPlane::prepare(self)?;
+        let mut plane = ControlPlane::prepare(self)?;
+        if self.audited {
+            plane.apiserver_args.extend(plane.audit_args()?);
+        }
         *held(&plane.etcd) = Some(plane.launch_etcd()?);
         plane.etcd_ready().await?;
         *held(&plane.apiserver) = Some(plane.launch_apiserver()?);

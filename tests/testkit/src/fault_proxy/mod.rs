@@ -30,7 +30,7 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// In front of an API server. Callers authenticate themselves: [`FaultProxy::kubeconfig`].
+    /// In front of an API server. Callers authenticate themselves: their tokens are passed on.
     pub async fn kubernetes(plane: &ControlPlane) -> anyhow::Result<Self> {
         Self::start(Upstream::tls(&plane.url(), &plane.authority_der())?).await
     }
@@ -55,12 +55,6 @@ impl FaultProxy {
     /// Where it listens: `http://127.0.0.1:…`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
-    }
-
-    /// An administrator's kubeconfig through this proxy. For a service account's rights use
-    /// [`ControlPlane::kubeconfig_with`] and [`FaultProxy::url`].
-    pub fn kubeconfig(&self, plane: &ControlPlane) -> anyhow::Result<std::path::PathBuf> {
-        plane.kubeconfig_for(&self.url())
     }
 
     /// Adds a rule. When several pick the same request the one added first strikes; each counts for itself.
