@@ -6,8 +6,16 @@ use futures::{FutureExt as _, future::BoxFuture};
 use tokio::sync::watch;
 
 use crate::{
-    api::Kind,
-    lifecycle::{Class, Desired, Identity, Job, NameHead, Refusal, Request, Subject},
+    api::{
+        Kind,
+        conditions::Reason,
+        transcription_class::{DEFAULT_CLASS_ANNOTATION, TranscriptionClass},
+    },
+    config::InstallArgs,
+    lifecycle::{
+        Class, Desired, Identity, Job, NameHead, Refusal, Request, Subject,
+        class::{Labels, select},
+    },
 };
 
 /// Says which class applies to an object.
@@ -21,16 +29,31 @@ pub trait Classes: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct InstallClass {
     /// What the flags say.
-    pub class: Class,
+    pub install: InstallArgs,
     /// Whose credentials these are.
     pub identity: watch::Receiver<Option<Identity>>,
 }
 
 impl Classes for InstallClass {
-    fn class_of<'a>(&'a self, _job: &'a Subject) -> BoxFuture<'a, Result<Class, Refusal>> {
-        let mut class = self.class.clone();
-        class.reference.account_id = self.identity.borrow().as_ref().map(|identity| identity.account.clone());
-        async move { Ok(class) }.boxed()
+    fn class_of<'a>(&'a self, job: &'a Subject) -> BoxFuture<'a, Result<Class, Refusal>> {
+        let account = self.identity.borrow().as_ref().map(|identity| identity.account.clone());
+        let internal = |message: String| Refusal::new(Reason::InternalError, message);
+        let spec = match &self.install.region {
+            Some(region) => self
+                .install
+                .class(region, account.as_deref())
+                .map_err(|error| internal(error.to_string())),
+            None => Err(internal("no Region".to_owned())),
+        };
+        let wanted = job.class_name.clone();
+        let class = spec.and_then(|spec| {
+            let mut class = TranscriptionClass::new("default", spec);
+            class.metadata.annotations = Some([(DEFAULT_CLASS_ANNOTATION.to_owned(), "true".to_owned())].into());
+            let classes = [Box::new(class)];
+            let class = select(&classes, wanted.as_deref(), Some(&Labels::new()))?;
+            Ok(Class::new(class, account))
+        });
+        async move { class }.boxed()
     }
 }
 

@@ -73,14 +73,14 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<()> {
     args.check()?;
-    let class = args.class();
-    let install = |engine: &Engine| -> Arc<dyn Classes> {
+    let install = args.install.clone();
+    let classes = |engine: &Engine| -> Arc<dyn Classes> {
         Arc::new(InstallClass {
-            class,
+            install,
             identity: engine.identity.subscribe(),
         })
     };
-    run_with(args, clients, install, stop).await
+    run_with(args, clients, classes, stop).await
 }
 
 /// Runs the operator with other classes than the install's.
@@ -91,7 +91,7 @@ pub async fn run_with(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<()> {
     let rules = args.rules(&cluster_id(&args, &clients.request).await?)?;
-    info!(cluster_id = rules.head.cluster_id(), region = args.region, "starting");
+    info!(cluster_id = rules.head.cluster_id(), "starting");
     let metrics = Metrics::new();
     let ready = Readiness::default();
     ready.waits(OBJECTS, "the objects are not listed yet");

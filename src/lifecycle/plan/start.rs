@@ -96,9 +96,9 @@ pub(super) fn first(desired: &Result<Desired, Refusal>, seen: &Observed, now: Ti
         head,
         uid: job.uid.clone(),
         attempt,
-        retain: job.controls.retain,
+        retain: desired.retain,
     };
-    let request = desired.pin(key_arn);
+    let request = desired.pin(key_arn, attempt);
     Step::Submit(Box::new(Submission {
         attempt,
         job_name: name.to_string(),
@@ -113,6 +113,7 @@ pub(super) fn first(desired: &Result<Desired, Refusal>, seen: &Observed, now: Ti
         // A Start of the attempt before may still be on its way; its record must stay until then.
         stray_until: ended.and_then(|s| s.stray_until.clone()),
         absent_since: None,
+        ttl_seconds_after_finished: desired.default_ttl,
     }))
 }
 
