@@ -125,6 +125,8 @@ reasons! {
     KmsUnreachable => "Nothing; it is asked again until it answers. Nothing is submitted meanwhile.",
     /// The key is settled, but something about its use could not be proven; the message says what.
     KeyUseUnproven => "Nothing, if the job completes; otherwise allow what the message names in the key's policy.",
+    /// The class asks for proof that the key can be used with the job's encryption context, and AWS KMS denies it.
+    KeyUseDenied => "Allow the use in the key's policy, or use another key; it is tried again slowly.",
     /// No class admits this object.
     NoClass => "Set `spec.transcriptionClassName` to a class that the message names.",
     /// Amazon Transcribe refused the request.

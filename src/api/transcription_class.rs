@@ -16,6 +16,8 @@ use super::types::{BucketName, ContextKey, DeletionPolicy, Int, KmsKeyRef, List,
 pub const DEFAULT_CLASS_ANNOTATION: &str = "transcribe-operator.io/is-default-class";
 /// The finalizer of a class: it stays while jobs of it run, or their records remain.
 pub const CLASS_FINALIZER: &str = "transcribe-operator.io/class";
+/// The annotation by which a class that is being deleted goes although AWS may still have records of its jobs.
+pub const ABANDON_ANNOTATION: &str = "transcribe-operator.io/abandon-records";
 
 /// Which AWS account, identity, buckets and keys the jobs of this class use, and who may use it. Every list of what is
 /// allowed fails closed: omitted, it allows only what the class itself sets; `*` allows anything.

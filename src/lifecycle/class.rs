@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt as _};
 
-use super::Refusal;
+use super::{Identity, Refusal};
 use crate::api::{
     conditions::Reason,
     status::ClassRef,
@@ -125,4 +125,51 @@ pub fn select<'a>(
         format!("it may use '{}'", names.join("', '"))
     };
     Err(refused(format!("{what}; {way_out}")))
+}
+
+/// Of these classes and the accounts and Regions that they work in, the one that looks after what an object has in a place: the
+/// one that it is bound to, or else the first there.
+pub fn works_at<'a>(
+    classes: &'a [(String, Option<Identity>)],
+    bound: Option<&str>,
+    place: &Identity,
+) -> Option<&'a str> {
+    let mut there = classes
+        .iter()
+        .filter(|(_, works_in)| works_in.as_ref() == Some(place))
+        .map(|(name, _)| name.as_str());
+    there.clone().find(|name| Some(*name) == bound).or_else(|| there.next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_objects_own_class_looks_after_it_and_otherwise_one_of_the_same_place() {
+        let place = |account: &str| Identity {
+            account: account.to_owned(),
+            region: "eu-west-1".to_owned(),
+        };
+        let classes = [
+            ("a".to_owned(), Some(place("1"))),
+            ("b".to_owned(), Some(place("1"))),
+            ("c".to_owned(), Some(place("2"))),
+            ("d".to_owned(), None),
+        ];
+        for (bound, account, works) in [
+            (Some("b"), "1", Some("b")),
+            (Some("gone"), "1", Some("a")),
+            (None, "1", Some("a")),
+            (Some("c"), "1", Some("a")),
+            (Some("d"), "2", Some("c")),
+            (Some("a"), "3", None),
+        ] {
+            assert_eq!(
+                works_at(&classes, bound, &place(account)),
+                works,
+                "{bound:?} in {account}"
+            );
+        }
+    }
 }

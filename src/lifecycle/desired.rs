@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     bind::{self, CONTEXT_FIELD, Effective, personal_pairs},
     class::Class,
-    fault::FaultKind,
+    fault::{FaultKind, NO_CREDENTIALS},
     name::NameHead,
     subject::Subject,
 };
@@ -57,6 +57,7 @@ impl From<&RefusalStatus> for Refusal {
         let (reason, message) = match FaultKind::of_code(code) {
             FaultKind::Throttled => (Reason::Throttled, answered),
             FaultKind::Denied => (Reason::AccessDenied, answered),
+            FaultKind::NotSent if code == NO_CREDENTIALS => (Reason::AccessDenied, message.clone()),
             FaultKind::NotSent => {
                 let late = format!("the submission did not get through ({code}): {message}; it is tried again");
                 (Reason::AwsUnreachable, late)

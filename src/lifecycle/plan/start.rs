@@ -208,16 +208,11 @@ fn ready<'a>(
             "the operator's clock and AWS's differ by more than is safe for a submission that must happen once";
         return Err(wait(Reason::ClockSkew, message, soon));
     }
-    let unverified = "AWS has not confirmed yet whose credentials the operator has";
-    let identity = seen
-        .identity
-        .as_ref()
-        .ok_or_else(|| wait(Reason::AwsUnreachable, unverified, soon))?;
+    let identity = seen.identity.as_ref().ok_or_else(|| unverified(seen, soon))?;
     if !seen.permit {
-        let message = format!(
-            "queued in class {}: the account's request rate is used up",
-            desired.class.name
-        );
+        let limit = seen.limit.as_deref();
+        let limit = limit.unwrap_or("the account's request rate is used up");
+        let message = format!("queued in class {}: {limit}", desired.class.name);
         return Err(wait(
             Reason::WaitingForQuota,
             message,
@@ -225,6 +220,17 @@ fn ready<'a>(
         ));
     }
     Ok((desired, identity))
+}
+
+fn unverified(seen: &Observed, until: Timestamp) -> Step {
+    match &seen.credentials {
+        Some(fault) => wait(fault.reason(), fault.message.clone(), until),
+        None => wait(
+            Reason::AwsUnreachable,
+            "AWS has not confirmed yet whose credentials the operator has",
+            until,
+        ),
+    }
 }
 
 pub(super) fn wait(reason: Reason, message: impl Into<String>, until: Timestamp) -> Step {
@@ -241,7 +247,8 @@ pub(super) fn identity_changed(submission: &Submission, now_is: Option<&Identity
         |identity| format!("belong to account {} in {}", identity.account, identity.region),
     );
     format!(
-        "job {} runs in account {} in {}, but the operator's credentials {now_is}; looking there would prove nothing",
+        "job {} runs in account {} in {}, but the operator's credentials {now_is}; looking there would prove nothing. A \
+         TranscriptionClass of that account and Region brings the job on",
         submission.job_name, submission.account, submission.region
     )
 }
