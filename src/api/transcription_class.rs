@@ -20,6 +20,7 @@ pub const CLASS_FINALIZER: &str = "transcribe-operator.io/class";
 /// Which AWS account, identity, buckets and keys the jobs of this class use, and who may use it. Every list of what is
 /// allowed fails closed: omitted, it allows only what the class itself sets; `*` allows anything.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[allow(clippy::duplicated_attributes, reason = "columns have types")]
 #[kube(
     group = "transcribe-operator.io",
     version = "v1alpha1",
