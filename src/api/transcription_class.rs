@@ -22,6 +22,7 @@ pub const ABANDON_ANNOTATION: &str = "transcribe-operator.io/abandon-records";
 /// Which AWS account, identity, buckets and keys the jobs of this class use, and who may use it. Every list of what is
 /// allowed fails closed: omitted, it allows only what the class itself sets; `*` allows anything.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[allow(clippy::duplicated_attributes, reason = "columns have types")]
 #[kube(
     group = "transcribe-operator.io",
     version = "v1alpha1",

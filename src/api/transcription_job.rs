@@ -257,8 +257,8 @@ impl TranscriptionJobSpec {
             .filter_map(|(field, name)| Some((field.to_owned(), name?)));
         let by_language = self.language_id_settings.iter().flat_map(|languages| languages.iter());
         let by_language = by_language.flat_map(|(language, settings)| {
-            let names = settings.resource_names().into_iter();
-            names.map(move |(member, name)| (format!("spec.languageIdSettings[{language}].{member}"), name))
+            let members = settings.resource_names().into_iter();
+            members.map(move |(member, name)| (format!("spec.languageIdSettings[{language}].{member}"), name))
         });
         named.chain(by_language).collect()
     }
