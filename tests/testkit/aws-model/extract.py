@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Make transcribe.json and kms.json: the parts of two API models of AWS that this project is held against.
+"""Make transcribe.json, kms.json and sts.json: the parts of three API models of AWS that this project is held against.
 
 The source is the service descriptions inside botocore (Apache-2.0), at a pinned version. Kept are Amazon Transcribe's
-operations on the four kinds of jobs and on tags, and those of AWS KMS that tell whether a key can be used, with every
-shape they reach, in botocore's own vocabulary; prose is left out. The order is fixed, so that two runs give the same
-bytes.
+operations on the four kinds of jobs and on tags, those of AWS KMS that tell whether a key can be used, and those of AWS
+STS by which a role is assumed, with every shape they reach, in botocore's own vocabulary; prose is left out. The order is
+fixed, so that two runs give the same bytes.
 
-    extract.py                    install the pinned botocore into a cache, write both files
+    extract.py                    install the pinned botocore into a cache, write all files
     extract.py --botocore PATH    read an unpacked botocore of the pinned version (the folder that holds data/)
     extract.py --check            write nothing; fail if a file is not what this script would write
 """
@@ -36,6 +36,7 @@ TRANSCRIBE = sorted(
 EXTRACTS = {
     "transcribe.json": ("data/transcribe/2017-10-26/service-2.json", TRANSCRIBE),
     "kms.json": ("data/kms/2014-11-01/service-2.json", ["DescribeKey", "Encrypt", "GenerateDataKey"]),
+    "sts.json": ("data/sts/2011-06-15/service-2.json", ["AssumeRole", "GetCallerIdentity"]),
 }
 
 

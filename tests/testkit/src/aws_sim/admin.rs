@@ -14,6 +14,15 @@
 //! | `GET`, `POST /_sim/aliases` | the aliases; let one name a key: `{"name": "alias/finance", "key": "ARN"}` |
 //! | `DELETE /_sim/aliases/ARN` | take an alias away |
 //! | `GET /_sim/kms-calls` | the calls of KMS in detail, each a [`super::KmsCall`] |
+//! | `GET`, `POST /_sim/roles` | the roles; add a [`super::Role`], or change the members that the body has |
+//! | `DELETE /_sim/roles/ARN` | let a role vanish |
+//! | `GET`, `POST /_sim/users` | the users; add a [`super::User`], or put it in the place of the one with its ARN |
+//! | `DELETE /_sim/users/ARN` | let a user vanish |
+//! | `POST /_sim/sessions` | credentials of a new session: `{"role": "ARN", "name": "pod"}` |
+//! | `POST /_sim/sessions/expire`, `…/revoke` | let the sessions of a role expire, or revoke them: `{"role": "ARN"}` |
+//! | `GET`, `POST /_sim/buckets` | the buckets; add a [`super::Bucket`], or put it in the place of the one with its name |
+//! | `DELETE /_sim/buckets/NAME` | forget a bucket |
+//! | `GET /_sim/trail` | the calls of all services, each a [`super::TrailEvent`] |
 //! | `GET`, `POST /_sim/config` | the [`super::Config`]; change the members that the body has |
 //! | `GET /_sim/ca.pem` | the CA, if TLS is on |
 
@@ -27,10 +36,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{FaultRule, ForeignJob, Key, Sim, server};
+use super::{FaultRule, ForeignJob, Key, Sim, admin_identity, server};
 
-type Shared = State<Arc<Sim>>;
-type Answer = Result<Json<Value>, (StatusCode, String)>;
+pub(super) type Shared = State<Arc<Sim>>;
+pub(super) type Answer = Result<Json<Value>, (StatusCode, String)>;
 
 /// The routes below `/_sim`.
 pub(super) fn routes(sim: Arc<Sim>) -> Router {
@@ -59,6 +68,7 @@ pub(super) fn routes(sim: Arc<Sim>) -> Router {
             get(async |State(sim): Shared| sim.ca_pem.clone().unwrap_or_default()),
         )
         .merge(key_routes())
+        .merge(admin_identity::routes())
         .fallback(server::nowhere)
         .with_state(sim)
 }
@@ -69,7 +79,7 @@ fn key_routes() -> Router<Arc<Sim>> {
         .route("/keys/{*arn}", delete(remove_key))
         .route(
             "/aliases",
-            get(async |State(sim): Shared| Json(json!(sim.world().keys.aliases()))).post(put_alias),
+            get(async |State(sim): Shared| Json(json!(sim.world().estate.keys.aliases()))).post(put_alias),
         )
         .route("/aliases/{*arn}", delete(remove_alias))
         .route(
@@ -79,14 +89,14 @@ fn key_routes() -> Router<Arc<Sim>> {
 }
 
 async fn keys(State(sim): Shared) -> Json<Value> {
-    Json(json!(sim.world().keys.all().collect::<Vec<_>>()))
+    Json(json!(sim.world().estate.keys.all().collect::<Vec<_>>()))
 }
 
 /// The key that the body names as it is, if there is one, and the body's members in place of its own.
 async fn put_key(State(sim): Shared, Json(body): Json<Value>) -> Answer {
     let given: Key = serde_json::from_value(body.clone()).map_err(refused)?;
     let arn = given.arn();
-    let found = sim.world().keys.find(&arn).cloned();
+    let found = sim.world().estate.keys.find(&arn).cloned();
     let key = match found {
         Some(key) => merged(&key, body)?,
         None => given,
@@ -97,7 +107,7 @@ async fn put_key(State(sim): Shared, Json(body): Json<Value>) -> Answer {
 
 async fn remove_key(State(sim): Shared, Path(arn): Path<String>) -> Answer {
     Ok(Json(
-        json!({"removed": sim.world().change_keys(|keys| keys.remove(&arn))}),
+        json!({"removed": sim.world().change(|estate| estate.keys.remove(&arn))}),
     ))
 }
 
@@ -110,14 +120,14 @@ struct Alias {
 
 async fn put_alias(State(sim): Shared, Json(body): Json<Value>) -> Answer {
     let Alias { name, key } = serde_json::from_value(body).map_err(refused)?;
-    let put = sim.world().change_keys(|keys| keys.put_alias(&name, &key));
+    let put = sim.world().change(|estate| estate.keys.put_alias(&name, &key));
     put.map_err(refused)?;
     Ok(Json(json!({"name": name})))
 }
 
 async fn remove_alias(State(sim): Shared, Path(arn): Path<String>) -> Answer {
     Ok(Json(
-        json!({"removed": sim.world().change_keys(|keys| keys.remove_alias(&arn))}),
+        json!({"removed": sim.world().change(|estate| estate.keys.remove_alias(&arn))}),
     ))
 }
 
@@ -158,7 +168,7 @@ async fn set_config(State(sim): Shared, Json(body): Json<Value>) -> Answer {
 }
 
 /// The members of the body in place of those of what there is.
-fn merged<T: Serialize + DeserializeOwned>(there_is: &T, body: Value) -> Result<T, (StatusCode, String)> {
+pub(super) fn merged<T: Serialize + DeserializeOwned>(there_is: &T, body: Value) -> Result<T, (StatusCode, String)> {
     let mut all = serde_json::to_value(there_is).map_err(refused)?;
     if let (Some(all), Value::Object(given)) = (all.as_object_mut(), body) {
         all.extend(given);
@@ -166,6 +176,6 @@ fn merged<T: Serialize + DeserializeOwned>(there_is: &T, body: Value) -> Result<
     serde_json::from_value(all).map_err(refused)
 }
 
-fn refused(error: impl std::fmt::Display) -> (StatusCode, String) {
+pub(super) fn refused(error: impl std::fmt::Display) -> (StatusCode, String) {
     (StatusCode::BAD_REQUEST, format!("{error}\n"))
 }

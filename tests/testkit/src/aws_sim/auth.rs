@@ -8,28 +8,24 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::config::Config;
 use super::error::AwsError;
+use super::iam::Principal;
+use super::world::World;
 
 /// The caller of one request.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) access_key: String,
+    /// The principal's.
     pub(super) account: String,
     pub(super) region: String,
     pub(super) service: String,
     pub(super) signed_at: Timestamp,
-}
-
-impl Caller {
-    /// The ARN: each access key is taken to be a user's.
-    pub(super) fn arn(&self) -> String {
-        format!("arn:aws:iam::{}:user/{}", self.account, self.access_key)
-    }
+    pub(super) principal: Principal,
 }
 
 /// Read the caller, or refuse as AWS does. `now` is the simulator's clock.
-pub(super) fn authenticate(headers: &HeaderMap, config: &Config, now: Timestamp) -> Result<Caller, AwsError> {
+pub(super) fn authenticate(headers: &HeaderMap, world: &World, now: Timestamp) -> Result<Caller, AwsError> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(authorization) = header("authorization") else {
         return Err(AwsError::new(
@@ -57,37 +53,61 @@ pub(super) fn authenticate(headers: &HeaderMap, config: &Config, now: Timestamp)
             "'Host' and 'X-Amz-Date' must be signed headers in the AWS Authorization.",
         ));
     }
-    let caller = scoped(field("Credential")?, date, config)?;
-    in_window(caller.signed_at, now, config.signature_window_ms)?;
-    Ok(caller)
+    let scope = Scope::read(field("Credential")?, date)?;
+    in_window(scope.signed_at, now, world.config.signature_window_ms)?;
+    let token = header("x-amz-security-token");
+    if token.is_some() && !signed_headers.contains(&"x-amz-security-token") {
+        return Err(invalid(
+            "'X-Amz-Security-Token' must be a signed header in the AWS Authorization.",
+        ));
+    }
+    let principal = match world.estate.iam.identify(scope.access_key, token, now)? {
+        Some(principal) => principal,
+        None => Principal::unknown_user(world.config.account_of(scope.access_key), scope.access_key),
+    };
+    Ok(Caller {
+        access_key: scope.access_key.to_owned(),
+        account: principal.account.clone(),
+        region: scope.region.to_owned(),
+        service: scope.service.to_owned(),
+        signed_at: scope.signed_at,
+        principal,
+    })
 }
 
-/// `key/date/region/service/aws4_request`.
-fn scoped(credential: &str, date: &str, config: &Config) -> Result<Caller, AwsError> {
-    let [access_key, day, region, service, "aws4_request"] = credential.split('/').collect::<Vec<_>>()[..] else {
-        return Err(incomplete(
-            "a credential of the form '<key>/YYYYMMDD/REGION/SERVICE/aws4_request'",
-        ));
-    };
-    let signed_at = parse_date(date).ok_or_else(|| incomplete("a valid 'X-Amz-Date'"))?;
-    if !date.starts_with(day) || day.len() != 8 {
-        let text = format!(
-            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{day}' != '{date}'."
-        );
-        return Err(invalid(&text));
+/// `key/date/region/service/aws4_request`, and the time of the signature.
+struct Scope<'h> {
+    access_key: &'h str,
+    region: &'h str,
+    service: &'h str,
+    signed_at: Timestamp,
+}
+
+impl<'h> Scope<'h> {
+    fn read(credential: &'h str, date: &str) -> Result<Self, AwsError> {
+        let [access_key, day, region, service, "aws4_request"] = credential.split('/').collect::<Vec<_>>()[..] else {
+            return Err(incomplete(
+                "a credential of the form '<key>/YYYYMMDD/REGION/SERVICE/aws4_request'",
+            ));
+        };
+        let signed_at = parse_date(date).ok_or_else(|| incomplete("a valid 'X-Amz-Date'"))?;
+        if !date.starts_with(day) || day.len() != 8 {
+            let text = format!(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{day}' != '{date}'."
+            );
+            return Err(invalid(&text));
+        }
+        let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if access_key.is_empty() || region.split('-').count() < 3 || !region.bytes().all(letters) {
+            return Err(invalid("Credential should be scoped to a valid region."));
+        }
+        Ok(Self {
+            access_key,
+            region,
+            service,
+            signed_at,
+        })
     }
-    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if access_key.is_empty() || region.split('-').count() < 3 || !region.bytes().all(letters) {
-        return Err(invalid("Credential should be scoped to a valid region."));
-    }
-    let account = config.accounts.get(access_key).unwrap_or(&config.default_account);
-    Ok(Caller {
-        access_key: access_key.to_owned(),
-        account: account.clone(),
-        region: region.to_owned(),
-        service: service.to_owned(),
-        signed_at,
-    })
 }
 
 fn parse_date(date: &str) -> Option<Timestamp> {

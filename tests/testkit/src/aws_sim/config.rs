@@ -29,8 +29,11 @@ pub struct Config {
     pub seed: u64,
     /// The account of an access key that `accounts` does not name.
     pub default_account: String,
-    /// Access key id to account.
+    /// Access key id to account. Such a key is that of a user who may do everything; see [`super::AwsSim::put_user`] for
+    /// users who may not.
     pub accounts: BTreeMap<String, String>,
+    /// How long the credentials of AssumeRole are good for, in place of what the request asks for.
+    pub session_ms: Option<i64>,
     /// How far the signing time may be from the simulator's clock, either way. AWS: 15 minutes.
     pub signature_window_ms: i64,
     /// Added to the machine's clock: the simulator's clock, seen in `Date` headers, job times and signature checks.
@@ -76,6 +79,7 @@ impl Default for Config {
             seed: 0,
             default_account: DEFAULT_ACCOUNT.to_owned(),
             accounts: BTreeMap::new(),
+            session_ms: None,
             signature_window_ms: 15 * 60 * 1000,
             clock_offset_ms: 0,
             queue_ms: 0,
@@ -94,6 +98,13 @@ impl Default for Config {
             key_fault: KeyFault::AtStart,
             outcomes: Vec::new(),
         }
+    }
+}
+
+impl Config {
+    /// The account of an access key that is no known user's.
+    pub(super) fn account_of(&self, access_key: &str) -> &str {
+        self.accounts.get(access_key).unwrap_or(&self.default_account)
     }
 }
 

@@ -56,6 +56,27 @@ impl AwsError {
         Self::new("LimitExceededException", LIMIT)
     }
 
+    /// Credentials that are of nobody, or come without their token.
+    pub(super) fn invalid_token() -> Self {
+        Self::new(
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid.",
+        )
+    }
+
+    /// Credentials of a session that is over.
+    pub(super) fn expired_token() -> Self {
+        Self::new(
+            "ExpiredTokenException",
+            "The security token included in the request is expired",
+        )
+    }
+
+    /// Policies refuse; the text says which.
+    pub(super) fn access_denied(text: impl Into<String>) -> Self {
+        Self::new("AccessDeniedException", text)
+    }
+
     /// The HTTP status. On the JSON wire AWS was seen to answer 400 to every client error; its newer model gives
     /// statuses of their own to a few.
     pub fn http_status(&self, statuses: Statuses) -> u16 {

@@ -12,8 +12,9 @@ use super::config::Config;
 use super::error::AwsError;
 use super::kinds::Kind;
 use super::kms_jobs::JobKey;
-use super::kms_keys::Keys;
 use super::outcomes;
+use super::s3_jobs::JobFiles;
+use super::world::Estate;
 
 /// What identifies a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,12 +41,14 @@ pub(super) struct Job {
     pub(super) ended: Option<i64>,
     pub(super) removed: Option<i64>,
     pub(super) run_ms: i64,
-    /// Why the job fails; absent: it completes, unless its key is lost.
+    /// Why the job fails; absent: it completes, unless its output cannot be written.
     pub(super) failure: Option<String>,
     /// The key for its output.
     pub(super) encryption: Option<JobKey>,
-    /// That key cannot be used, as things are.
-    pub(super) key_lost: bool,
+    /// Where it reads and writes; absent for a job that no call made.
+    pub(super) files: Option<JobFiles>,
+    /// Why its output cannot be written, as things are.
+    pub(super) lost: Option<&'static str>,
 }
 
 impl Job {
@@ -60,8 +63,7 @@ impl Job {
 
     /// Why the job fails, as things are.
     pub(super) fn reason(&self) -> Option<&str> {
-        let lost = self.key_lost.then_some(outcomes::KEY_UNUSABLE);
-        self.failure.as_deref().or(lost)
+        self.failure.as_deref().or(self.lost)
     }
 
     pub(super) fn is_terminal(&self, at: i64) -> bool {
@@ -190,10 +192,16 @@ impl Jobs {
         }
     }
 
-    /// Decide anew, for each job that has not ended, whether its key lets it complete.
-    pub(super) fn judge_keys(&mut self, now: i64, keys: &Keys) {
+    /// Decide anew, for each job that has not ended, whether it can write its output.
+    pub(super) fn judge(&mut self, now: i64, estate: &Estate) {
         for job in self.by_key.values_mut().filter(|job| !job.is_terminal(now)) {
-            job.key_lost = job.encryption.as_ref().is_some_and(|key| !key.is_usable(keys));
+            let key = job.encryption.as_ref().is_none_or(|key| key.is_usable(estate));
+            let files = job.files.as_ref().is_none_or(|files| files.is_writable(estate));
+            job.lost = match (key, files) {
+                (false, _) => Some(outcomes::KEY_UNUSABLE),
+                (true, false) => Some(outcomes::OUTPUT_UNWRITABLE),
+                (true, true) => None,
+            };
         }
     }
 

@@ -1,6 +1,6 @@
 //! AWS KMS: DescribeKey, Encrypt and GenerateDataKey.
 //!
-//! A call passes the quota, the AWS model, the search for the key, the key's policy, its state and its kind, in this
+//! A call passes the quota, the AWS model, the search for the key, the policies, the key's state and its kind, in this
 //! order. Nothing is encrypted: a ciphertext here is a made-up text of the right form.
 
 use std::collections::BTreeMap;
@@ -10,11 +10,55 @@ use sha2::{Digest, Sha256};
 
 use super::World;
 use super::error::AwsError;
+use super::iam::{Holder, Layer, Principal, Wish};
 use super::kms_id::{full_arn, resolve};
 use super::kms_keys::{Key, KeyState, Keys, arn};
 use super::kms_metadata::{encryption_algorithms, metadata};
-use super::kms_policy::{Access, Policy, Verdict};
 use super::transcribe::Call;
+use super::world::Estate;
+
+/// One wish to use a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access<'a> {
+    /// The operation, for example `DescribeKey`.
+    pub(super) operation: &'a str,
+    pub(super) principal: &'a Principal,
+    /// The Region that is asked.
+    pub(super) region: &'a str,
+    /// Empty for operations that have none, among them DescribeKey: conditions on it do not hold there.
+    pub(super) context: &'a BTreeMap<String, String>,
+    /// The host name of the service that uses the key for the principal; absent if the principal does.
+    pub(super) via: Option<&'a str>,
+}
+
+impl<'a> Access<'a> {
+    /// The account of who asks.
+    pub(super) fn account(&self) -> &'a str {
+        &self.principal.account
+    }
+
+    /// The wish in the terms of policies, for a key that was named by `id`.
+    fn wish(&self, key: &Key, id: &str, keys: &Keys) -> Wish<'a> {
+        let action = format!("kms:{}", self.operation);
+        let mut wish = Wish::new(self.principal, action, key.arn(), self.region, self.via);
+        let facts = &mut wish.facts;
+        facts.add("kms:CallerAccount", self.account());
+        if let Some(via) = self.via {
+            facts.add("kms:ViaService", via);
+        }
+        for (name, value) in self.context {
+            facts.add(&format!("kms:EncryptionContext:{name}"), value);
+            facts.add("kms:EncryptionContextKeys", name);
+        }
+        if let Some((_, alias)) = id.rsplit_once("alias/") {
+            facts.add("kms:RequestAlias", format!("alias/{alias}"));
+        }
+        for alias in keys.aliases_of(key) {
+            facts.add("kms:ResourceAliases", alias);
+        }
+        wish
+    }
+}
 
 /// Apply a call and answer it.
 pub(super) fn apply(world: &mut World, call: &Call<'_>) -> Result<Value, AwsError> {
@@ -24,19 +68,17 @@ pub(super) fn apply(world: &mut World, call: &Call<'_>) -> Result<Value, AwsErro
     }
     call.model.check_input(call.operation, &call.body)?;
     let context = texts(&call.body, "EncryptionContext");
-    let principal = call.caller.arn();
     let access = Access {
         operation: call.operation,
-        principal: &principal,
-        account: &call.caller.account,
+        principal: &call.caller.principal,
         region: &call.caller.region,
         context: &context,
         via: None,
     };
     match call.operation {
         "DescribeKey" => describe(world, call, &access),
-        "Encrypt" => encrypt(&world.keys, call, &access),
-        "GenerateDataKey" => generate_data_key(&world.keys, call, &access),
+        "Encrypt" => encrypt(&world.estate, call, &access),
+        "GenerateDataKey" => generate_data_key(&world.estate, call, &access),
         _ => Err(AwsError::new("UnknownOperationException", "")),
     }
 }
@@ -44,12 +86,12 @@ pub(super) fn apply(world: &mut World, call: &Call<'_>) -> Result<Value, AwsErro
 fn describe(world: &mut World, call: &Call<'_>, access: &Access<'_>) -> Result<Value, AwsError> {
     let id = call.text("/KeyId");
     provide_managed_key(world, call, access)?;
-    let key = permitted(&world.keys, id, access)?;
-    Ok(json!({"KeyMetadata": metadata(key, &world.keys)}))
+    let key = permitted(&world.estate, id, access)?;
+    Ok(json!({"KeyMetadata": metadata(key, &world.estate.keys)}))
 }
 
-fn encrypt(keys: &Keys, call: &Call<'_>, access: &Access<'_>) -> Result<Value, AwsError> {
-    let key = usable(keys, call.text("/KeyId"), access)?;
+fn encrypt(estate: &Estate, call: &Call<'_>, access: &Access<'_>) -> Result<Value, AwsError> {
+    let key = usable(estate, call.text("/KeyId"), access)?;
     let algorithm = match call.text("/EncryptionAlgorithm") {
         "" => "SYMMETRIC_DEFAULT",
         given => given,
@@ -72,7 +114,7 @@ fn encrypt(keys: &Keys, call: &Call<'_>, access: &Access<'_>) -> Result<Value, A
     Ok(json!({"CiphertextBlob": blob(call.nonce, 152), "KeyId": key.arn(), "EncryptionAlgorithm": algorithm}))
 }
 
-fn generate_data_key(keys: &Keys, call: &Call<'_>, access: &Access<'_>) -> Result<Value, AwsError> {
+fn generate_data_key(estate: &Estate, call: &Call<'_>, access: &Access<'_>) -> Result<Value, AwsError> {
     let bytes = call.body.get("NumberOfBytes").and_then(Value::as_u64);
     let bytes = match (call.text("/KeySpec"), bytes) {
         ("", Some(bytes)) => usize::try_from(bytes).unwrap_or(usize::MAX),
@@ -83,41 +125,41 @@ fn generate_data_key(keys: &Keys, call: &Call<'_>, access: &Access<'_>) -> Resul
             return Err(refusal("ValidationException", text));
         }
     };
-    let key = usable(keys, call.text("/KeyId"), access)?;
+    let key = usable(estate, call.text("/KeyId"), access)?;
     dry_run(call)?;
     let reply = json!({
         "CiphertextBlob": blob(call.nonce, 184),
         "Plaintext": blob(call.nonce, bytes),
         "KeyId": key.arn(),
-        "KeyMaterialId": metadata(key, keys)["CurrentKeyMaterialId"],
+        "KeyMaterialId": metadata(key, &estate.keys)["CurrentKeyMaterialId"],
     });
     Ok(reply)
 }
 
 /// The key, if it exists and may be used so.
-fn permitted<'k>(keys: &'k Keys, id: &str, access: &Access<'_>) -> Result<&'k Key, AwsError> {
-    let key = resolve(keys, id, access)?;
-    let verdict = match &key.policy {
-        // A policy that cannot be read is never put.
-        Some(policy) => Policy::read(policy).map_or(Verdict::Denied, |policy| policy.verdict(&key.arn(), access)),
-        None if key.account == access.account => Verdict::Allowed,
-        None => Verdict::NotAllowed,
+fn permitted<'k>(estate: &'k Estate, id: &str, access: &Access<'_>) -> Result<&'k Key, AwsError> {
+    let key = resolve(&estate.keys, id, access)?;
+    let wish = access.wish(key, id, &estate.keys);
+    let policy = key
+        .read_policy()
+        .map_err(|error| AwsError::new("KMSInternalException", error.to_string()))?;
+    let holder = Holder {
+        account: &key.account,
+        policy: Some(&policy),
+        open: false,
     };
-    let why = match verdict {
-        Verdict::Allowed => return Ok(key),
-        Verdict::Denied | Verdict::NotAllowed if key.account != access.account => return Err(denied_unseen(access)),
-        Verdict::Denied => "with an explicit deny in a resource-based policy".to_owned(),
-        Verdict::NotAllowed => format!(
-            "because no resource-based policy allows the kms:{} action",
-            access.operation
-        ),
-    };
-    Err(denied(access, &format!("on resource: {} {why}", key.arn())))
+    match estate.iam.judge(&wish, Some(holder)) {
+        Ok(()) => Ok(key),
+        Err(refused) if refused.layer == Layer::Resource && key.account != access.account() => {
+            Err(denied_unseen(access))
+        }
+        Err(refused) => Err(refusal("AccessDeniedException", refused.text(&wish))),
+    }
 }
 
 /// The key, if it exists, may be used so, and can encrypt (for GenerateDataKey: is symmetric) in the state it is in.
-pub(super) fn usable<'k>(keys: &'k Keys, id: &str, access: &Access<'_>) -> Result<&'k Key, AwsError> {
-    let key = permitted(keys, id, access)?;
+pub(super) fn usable<'k>(estate: &'k Estate, id: &str, access: &Access<'_>) -> Result<&'k Key, AwsError> {
+    let key = permitted(estate, id, access)?;
     let arn = key.arn();
     // The texts of Creating and Unavailable are inferred.
     let invalid = |state: &str| Err(refusal("KMSInvalidStateException", format!("{arn} is {state}.")));
@@ -146,13 +188,13 @@ pub(super) fn usable<'k>(keys: &'k Keys, id: &str, access: &Access<'_>) -> Resul
 /// has predefined an alias for. The key's policy is AWS's own: use is for that service only.
 fn provide_managed_key(world: &mut World, call: &Call<'_>, access: &Access<'_>) -> Result<(), AwsError> {
     let alias = full_arn(call.text("/KeyId"), access)?;
-    let own = arn(access.account, access.region, "alias/aws/");
+    let own = arn(access.account(), access.region, "alias/aws/");
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let service = alias.strip_prefix(&own).unwrap_or_default();
-    if service.is_empty() || !service.bytes().all(letter) || world.keys.find(&alias).is_some() {
+    if service.is_empty() || !service.bytes().all(letter) || world.estate.keys.find(&alias).is_some() {
         return Ok(());
     }
-    let (account, region) = (access.account, access.region);
+    let (account, region) = (access.account(), access.region);
     let mut key = Key::new(region, &world.next_id());
     account.clone_into(&mut key.account);
     "AWS".clone_into(&mut key.key_manager);
@@ -166,8 +208,8 @@ fn provide_managed_key(world: &mut World, call: &Call<'_>, access: &Access<'_>) 
     ]}));
     let key_arn = key.arn();
     let made = world.clock(call.now);
-    let put = world.keys.put(key, made);
-    put.and_then(|()| world.keys.put_alias(&format!("alias/aws/{service}"), &key_arn))
+    let put = world.estate.keys.put(key, made);
+    put.and_then(|()| world.estate.keys.put_alias(&format!("alias/aws/{service}"), &key_arn))
         .map_err(|error| AwsError::new("KMSInternalException", error.to_string()))
 }
 
@@ -189,18 +231,11 @@ pub(super) fn refusal(code: &str, text: impl Into<String>) -> AwsError {
 
 /// Another account's key may not be used, or is not there; AWS does not tell which.
 pub(super) fn denied_unseen(access: &Access<'_>) -> AwsError {
-    denied(
-        access,
-        "on this resource because the resource does not exist in this Region, no resource-based policies allow \
-         access, or a resource-based policy explicitly denies access",
-    )
-}
-
-fn denied(access: &Access<'_>, why: &str) -> AwsError {
-    let Access {
-        principal, operation, ..
-    } = access;
-    let text = format!("User: {principal} is not authorized to perform: kms:{operation} {why}");
+    let text = format!(
+        "User: {} is not authorized to perform: kms:{} on this resource because the resource does not exist in this \
+         Region, no resource-based policies allow access, or a resource-based policy explicitly denies access",
+        access.principal.arn, access.operation
+    );
     refusal("AccessDeniedException", text)
 }
 

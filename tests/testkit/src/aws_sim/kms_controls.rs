@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::auth::Caller;
 use super::kms_keys::{Key, Keys};
 use super::kms_metadata::metadata;
-use super::world::{Sim, World};
+use super::world::Sim;
 use super::{AwsSim, kms};
 
 /// One call of KMS, whatever came of it.
@@ -21,6 +21,8 @@ pub struct KmsCall {
     pub operation: String,
     /// The caller's account; empty if the caller could not be told.
     pub account: String,
+    /// The caller's ARN; empty if the caller could not be told.
+    pub principal: String,
     /// The Region of the credential scope; empty if the caller could not be told.
     pub region: String,
     /// The KeyId as it was sent.
@@ -35,13 +37,14 @@ pub struct KmsCall {
 
 impl KmsCall {
     /// A call whose body may be anything.
-    pub(super) fn of(time: Timestamp, caller: Option<Caller>, operation: &str, body: &Value, outcome: &str) -> Self {
-        let (account, region) = caller.map(|caller| (caller.account, caller.region)).unwrap_or_default();
+    pub(super) fn of(time: Timestamp, caller: Option<&Caller>, operation: &str, body: &Value, outcome: &str) -> Self {
+        let told = |of: fn(&Caller) -> &str| caller.map(of).unwrap_or_default().to_owned();
         Self {
             time,
             operation: operation.to_owned(),
-            account,
-            region,
+            account: told(|caller| &caller.account),
+            principal: told(|caller| &caller.principal.arn),
+            region: told(|caller| &caller.region),
             key_id: body["KeyId"].as_str().unwrap_or_default().to_owned(),
             context: kms::texts(body, "EncryptionContext"),
             dry_run: body["DryRun"] == Value::Bool(true),
@@ -85,29 +88,29 @@ impl AwsSim {
     /// Let the key with that ARN vanish, its aliases too; whether it was there.
     #[expect(clippy::must_use_candidate, reason = "the answer is for those who ask")]
     pub fn remove_key(&self, arn: &str) -> bool {
-        self.sim.world().change_keys(|keys| keys.remove(arn))
+        self.sim.world().change(|estate| estate.keys.remove(arn))
     }
 
     /// Let an alias, for example `alias/finance`, name the key with that ARN, whatever it named before; it is in the
     /// key's account and Region. Errors: there is no such key; no alias can have that name.
     pub fn put_alias(&self, name: &str, key_arn: &str) -> anyhow::Result<()> {
-        self.sim.world().change_keys(|keys| keys.put_alias(name, key_arn))
+        self.sim.world().change(|estate| estate.keys.put_alias(name, key_arn))
     }
 
     /// Take the alias with that ARN away; whether it was there.
     #[expect(clippy::must_use_candidate, reason = "the answer is for those who ask")]
     pub fn remove_alias(&self, alias_arn: &str) -> bool {
-        self.sim.world().change_keys(|keys| keys.remove_alias(alias_arn))
+        self.sim.world().change(|estate| estate.keys.remove_alias(alias_arn))
     }
 
     /// The keys that there are, in the order of their ARNs: also those that DescribeKey made, whose manager is `AWS`.
     pub fn keys(&self) -> Vec<Key> {
-        self.sim.world().keys.all().cloned().collect()
+        self.sim.world().estate.keys.all().cloned().collect()
     }
 
     /// The aliases that there are: the ARN of each, and that of its key.
     pub fn aliases(&self) -> BTreeMap<String, String> {
-        self.sim.world().keys.aliases().clone()
+        self.sim.world().estate.keys.aliases().clone()
     }
 
     /// The calls of KMS, in order; of very many only the latest. Transcribe's own uses of keys are not among them.
@@ -121,19 +124,19 @@ impl Sim {
         self.check_key(&key)?;
         let mut world = self.world();
         let now = world.clock(world.now());
-        world.change_keys(|keys| keys.put(key, now))
+        world.change(|estate| estate.keys.put(key, now))
     }
 
     pub(super) fn change_key(&self, arn: &str, change: impl FnOnce(&mut Key)) -> anyhow::Result<()> {
         let mut world = self.world();
-        let Some(mut key) = world.keys.all().find(|key| key.arn() == arn).cloned() else {
+        let Some(mut key) = world.estate.keys.all().find(|key| key.arn() == arn).cloned() else {
             anyhow::bail!("no such key: {arn}");
         };
         change(&mut key);
         anyhow::ensure!(key.arn() == arn, "the change of {arn} makes it {}", key.arn());
         self.check_key(&key)?;
         let now = world.clock(world.now());
-        world.change_keys(|keys| keys.put(key, now))
+        world.change(|estate| estate.keys.put(key, now))
     }
 
     /// The AWS model must have every member of the key: its spec, its usage, and so on.
@@ -141,16 +144,5 @@ impl Sim {
         let shown = json!({"KeyMetadata": metadata(key, &Keys::default())});
         let checked = self.kms.check_output("DescribeKey", &shown);
         checked.map_err(|error| anyhow::anyhow!("{}", error.message))
-    }
-}
-
-impl World {
-    /// Change the keys; jobs that have not ended yet will fail if their key cannot be used any more.
-    pub(super) fn change_keys<T>(&mut self, change: impl FnOnce(&mut Keys) -> T) -> T {
-        let now = self.now();
-        self.jobs.advance(now, &self.config);
-        let result = change(&mut self.keys);
-        self.jobs.judge_keys(now, &self.keys);
-        result
     }
 }

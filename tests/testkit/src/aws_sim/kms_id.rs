@@ -4,9 +4,8 @@
 //! Region that is asked. Codes and texts are those recorded from AWS, except where a comment says otherwise.
 
 use super::error::AwsError;
-use super::kms::{denied_unseen, refusal};
+use super::kms::{Access, denied_unseen, refusal};
 use super::kms_keys::{Key, Keys, arn, partition};
-use super::kms_policy::Access;
 
 /// The key that a KeyId means. A foreign key that is not there is answered like one that may not be used: AWS's text
 /// for both is the same.
@@ -15,7 +14,7 @@ pub(super) fn resolve<'k>(keys: &'k Keys, id: &str, access: &Access<'_>) -> Resu
     if let Some(key) = keys.find(&arn) {
         return Ok(key);
     }
-    if arn.split(':').nth(4) != Some(access.account) {
+    if arn.split(':').nth(4) != Some(access.account()) {
         return Err(denied_unseen(access));
     }
     let text = if arn.contains(":alias/") {
@@ -28,7 +27,7 @@ pub(super) fn resolve<'k>(keys: &'k Keys, id: &str, access: &Access<'_>) -> Resu
 
 /// The ARN of the key or alias that a KeyId means, whether it exists or not.
 pub(super) fn full_arn(id: &str, access: &Access<'_>) -> Result<String, AwsError> {
-    let here = |resource: &str| Ok(arn(access.account, access.region, resource));
+    let here = |resource: &str| Ok(arn(access.account(), access.region, resource));
     match id {
         _ if id.starts_with("arn:") => of_region(id, access).map(|()| id.to_owned()),
         _ if id.starts_with("alias/") => here(id),

@@ -2,18 +2,19 @@
 //!
 //! That the caller, and the role that the job runs as, must be allowed to use the key is documented. What AWS says of a
 //! key that cannot be used, and when, is not: see [`KeyFault`]. Here Transcribe makes a data key, in the name of each of
-//! them and with the job's encryption context. A managed key of AWS is refused by its own policy, which names another
-//! service.
+//! them and with the job's encryption context; with another account's key it also encrypts. A managed key of AWS is
+//! refused by its own policy, which names another service.
 
 use std::collections::BTreeMap;
 
 use super::config::KeyFault;
 use super::error::AwsError;
-use super::kms::{texts, usable};
+use super::iam::{Principal, account_of};
+use super::kms::{Access, texts, usable};
 use super::kms_id::resolve;
 use super::kms_keys::{Key, Keys};
-use super::kms_policy::Access;
 use super::transcribe::Call;
+use super::world::Estate;
 
 /// The key that a job's output is to be encrypted with.
 #[derive(Clone, Debug)]
@@ -21,25 +22,21 @@ pub(super) struct JobKey {
     /// The key's ARN; if the request names no key that exists, what the request says.
     key_id: String,
     region: String,
-    /// The ARN and the account of the caller, and those of the role that the job runs as.
-    principals: Vec<(String, String)>,
+    /// The caller, and the role that the job runs as.
+    principals: Vec<Principal>,
     context: BTreeMap<String, String>,
 }
 
 impl JobKey {
-    /// The key of a Start; none if the request has none. An alias is followed now and not again.
-    pub(super) fn of(call: &Call<'_>, keys: &Keys) -> Option<Self> {
+    /// The key of a Start; none if the request has none. An alias is followed now and not again. `runner` is whom the
+    /// job runs as, be it the caller or a role.
+    pub(super) fn of(call: &Call<'_>, keys: &Keys, runner: &Principal) -> Option<Self> {
         let key_id = Some(call.text("/OutputEncryptionKMSKeyId")).filter(|id| !id.is_empty())?;
-        let caller = (call.caller.arn(), call.caller.account.clone());
-        let roles = ["/JobExecutionSettings/DataAccessRoleArn", "/DataAccessRoleArn"];
-        let roles = roles.into_iter().filter_map(|pointer| {
-            let arn = call.text(pointer);
-            Some((arn.to_owned(), arn.split(':').nth(4)?.to_owned()))
-        });
+        let role = Some(runner).filter(|runner| runner.arn != call.caller.principal.arn);
         let mut found = Self {
             key_id: key_id.to_owned(),
             region: call.caller.region.clone(),
-            principals: std::iter::once(caller).chain(roles).collect(),
+            principals: std::iter::once(&call.caller.principal).chain(role).cloned().collect(),
             context: texts(&call.body, "KMSEncryptionContext"),
         };
         if let Some(arn) = found.resolved(keys) {
@@ -49,24 +46,34 @@ impl JobKey {
     }
 
     /// Whether the output could be encrypted now.
-    pub(super) fn is_usable(&self, keys: &Keys) -> bool {
-        self.accesses(|access| usable(keys, &self.key_id, access).is_ok())
-            .all(|usable| usable)
+    pub(super) fn is_usable(&self, estate: &Estate) -> bool {
+        let may = |operation| {
+            self.accesses(operation, |access| usable(estate, &self.key_id, access).is_ok())
+                .all(|usable| usable)
+        };
+        may("GenerateDataKey") && (!self.is_foreign() || may("Encrypt"))
+    }
+
+    /// For another account's key the caller needs the right to Encrypt too.
+    fn is_foreign(&self) -> bool {
+        let owner = account_of(&self.key_id);
+        !owner.is_empty() && self.principals.iter().any(|principal| principal.account != owner)
     }
 
     fn resolved(&self, keys: &Keys) -> Option<String> {
-        self.accesses(|access| resolve(keys, &self.key_id, access).map(Key::arn).ok())
-            .next()?
+        self.accesses("GenerateDataKey", |access| {
+            resolve(keys, &self.key_id, access).map(Key::arn).ok()
+        })
+        .next()?
     }
 
     /// What becomes of each principal's use of the key.
-    fn accesses<T>(&self, ask: impl Fn(&Access<'_>) -> T) -> impl Iterator<Item = T> {
+    fn accesses<T>(&self, operation: &str, ask: impl Fn(&Access<'_>) -> T) -> impl Iterator<Item = T> {
         let via = format!("transcribe.{}.amazonaws.com", self.region);
-        self.principals.iter().map(move |(principal, account)| {
+        self.principals.iter().map(move |principal| {
             ask(&Access {
-                operation: "GenerateDataKey",
+                operation,
                 principal,
-                account,
                 region: &self.region,
                 context: &self.context,
                 via: Some(&via),

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use anyhow::{bail, ensure};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::config::DEFAULT_ACCOUNT;
-use super::kms_policy::Policy;
+use super::iam::{Policy, Sort};
 
 /// The id of the key that every new simulator has.
 pub const DEFAULT_KEY_ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -45,7 +45,7 @@ pub struct Key {
     pub created: Option<Timestamp>,
     /// When it goes, if its deletion is pending; if absent, 30 days after it was made.
     pub deletion_date: Option<Timestamp>,
-    /// The key policy; absent: the default one, which lets the whole account use the key.
+    /// The key policy; absent: the default one, which lets the account say by its identity policies who uses the key.
     pub policy: Option<Value>,
 }
 
@@ -123,9 +123,17 @@ impl Key {
         ensure!(Self::is_id(&self.key_id), "not the id of a key: {}", self.key_id);
         let account = self.account.len() == 12 && self.account.bytes().all(|byte| byte.is_ascii_digit());
         ensure!(account, "not an account: {}", self.account);
-        self.policy
-            .as_ref()
-            .map_or(Ok(()), |policy| Policy::read(policy).map(drop))
+        self.read_policy().map(drop)
+    }
+
+    /// The policy. The default one leaves the use of the key to the identity policies of its account.
+    pub(super) fn read_policy(&self) -> anyhow::Result<Policy> {
+        let default = || {
+            json!({"Statement": {
+                "Effect": "Allow", "Principal": {"AWS": self.account}, "Action": "kms:*", "Resource": "*",
+            }})
+        };
+        Policy::read(Sort::Resource, &self.policy.clone().unwrap_or_else(default))
     }
 }
 
@@ -180,6 +188,13 @@ impl Keys {
 
     pub(super) fn aliases(&self) -> &BTreeMap<String, String> {
         &self.aliases
+    }
+
+    /// The names of a key's aliases.
+    pub(super) fn aliases_of(&self, key: &Key) -> impl Iterator<Item = &str> {
+        let arn = key.arn();
+        let named = self.aliases.iter().filter(move |(_, named)| **named == arn);
+        named.filter_map(|(alias, _)| alias.splitn(6, ':').last())
     }
 
     /// Add a key, or put it in the place of the one with its ARN.

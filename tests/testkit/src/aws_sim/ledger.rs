@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One applied call. A call that was refused, or that a fault kept from happening, leaves no line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LedgerLine {
     /// Order of application, from 1.
     pub seq: u64,
@@ -25,6 +25,18 @@ pub struct LedgerLine {
     pub region: String,
     /// The caller's access key id.
     pub access_key: String,
+    /// The caller's ARN: a user's, or that of a role's session.
+    #[serde(default)]
+    pub principal: String,
+    /// The session's name; empty if it is none.
+    #[serde(default)]
+    pub session_name: String,
+    /// The tags that the session was given.
+    #[serde(default)]
+    pub session_tags: BTreeMap<String, String>,
+    /// The ExternalId that the role was assumed with; empty if there was none.
+    #[serde(default)]
+    pub external_id: String,
     /// The job that was started, deleted or tagged.
     pub job_name: String,
     /// The job's tags after the call; for a Delete, before it.

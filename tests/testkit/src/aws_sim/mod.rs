@@ -3,10 +3,11 @@
 //! It shares no code with the operator, so that agreement between the two means something. What it accepts and answers
 //! is held against an extract of the AWS model; error codes and texts are those recorded from AWS or documented.
 //!
-//! A request passes, in this order: the fault rules, the caller's signature header ([`auth`]), the quota ([`quota`]),
-//! the AWS model ([`model`]), the rules between members ([`rules`]), and then the records ([`jobs`]). Every call that
-//! changed a record leaves a line in the [`ledger`]. KMS ([`kms`]) has keys in place of records, and Transcribe uses them
-//! for its jobs ([`kms_jobs`]).
+//! A request passes, in this order: the fault rules, the caller's signature header and credentials ([`auth`]), the quota
+//! ([`quota`]), the AWS model ([`model`]), the caller's rights ([`rights`]), the rules between members ([`rules`]), and
+//! then the records ([`jobs`]). Every call that changed a record leaves a line in the [`ledger`], and every call one in
+//! the [`trail`]. KMS ([`kms`]) has keys in place of records, and STS ([`sts`]) sessions. Who may do what is for [`iam`]
+//! to say; Transcribe uses keys ([`kms_jobs`]) and buckets ([`s3_jobs`]) for its jobs in the caller's name.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -18,12 +19,41 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! An access key that no test has put there is that of a user who may do everything. A test about identity puts users and
+//! roles there, whose policies then count, and can change or take them while jobs run:
+//!
+//! ```no_run
+//! # fn example(sim: &testkit::aws_sim::AwsSim) -> anyhow::Result<()> {
+//! use serde_json::json;
+//! use testkit::aws_sim::{Bucket, Role, User};
+//! let (operator, role) = ("arn:aws:iam::111122223333:user/operator", "arn:aws:iam::444455556666:role/finance");
+//! let assume = json!({"Statement": {"Effect": "Allow", "Action": "sts:*", "Resource": role}});
+//! sim.put_user(User::new(operator, "AKIAIOSFODNN7EXAMPLE", assume))?;
+//! let trust = json!({"Statement": [
+//!     {"Effect": "Allow", "Principal": {"AWS": operator}, "Action": "sts:AssumeRole",
+//!         "Condition": {"StringEquals": {"sts:ExternalId": "finance-7f3a"}}},
+//!     {"Effect": "Allow", "Principal": {"AWS": operator}, "Action": "sts:TagSession"}]});
+//! let rights = json!({"Statement": {"Effect": "Allow", "Action": ["transcribe:*", "s3:*"], "Resource": "*"}});
+//! sim.put_role(Role::new(role, trust, rights))?;
+//! sim.put_bucket(Bucket::new("finance-media", "444455556666"))?;
+//! // … the operator assumes the role and starts jobs …
+//! assert_eq!(sim.ledger()[0].session_name, "finance.1a2b3c4d");
+//! sim.expire_sessions(role);
+//! sim.change_role(role, |role| role.trust = json!({"Statement": []}))?;
+//! sim.remove_role(role);
+//! # Ok(())
+//! # }
+//! ```
 
 mod admin;
+mod admin_identity;
 mod auth;
+mod buckets;
 mod config;
 mod error;
 mod faults;
+mod iam;
 mod jobs;
 mod kinds;
 mod kms;
@@ -32,17 +62,19 @@ mod kms_id;
 mod kms_jobs;
 mod kms_keys;
 mod kms_metadata;
-mod kms_policy;
 mod ledger;
 mod list;
 mod model;
 pub mod outcomes;
 mod quota;
 mod render;
+mod rights;
 mod rules;
+mod s3_jobs;
 mod server;
 mod sts;
 pub(crate) mod tls;
+mod trail;
 mod transcribe;
 mod world;
 
@@ -54,13 +86,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use buckets::Bucket;
 pub use config::{Config, DEFAULT_ACCOUNT, KeyFault, OutcomeRule, Statuses, Window};
 pub use error::AwsError;
 pub use faults::{FaultRule, What, When};
+pub use iam::directory::{Role, SessionCredentials, User};
 pub use kms_controls::KmsCall;
 pub use kms_keys::{DEFAULT_KEY_ALIAS, DEFAULT_KEY_ID, DEFAULT_KEY_REGIONS, Key, KeyState};
 pub use ledger::{Calls, LedgerLine};
 pub use model::Model;
+pub use trail::TrailEvent;
 use world::{Sim, World};
 
 /// A running simulator. It stops when dropped.
@@ -181,6 +216,12 @@ impl AwsSim {
     /// The applied calls, in order.
     pub fn ledger(&self) -> Vec<LedgerLine> {
         self.sim.world().ledger.lines().to_vec()
+    }
+
+    /// The calls of all services, in order, with who made them and what came of them; of very many only the latest.
+    /// Transcribe's own uses of roles, keys and buckets are not among them.
+    pub fn trail(&self) -> Vec<TrailEvent> {
+        self.sim.world().trail.list()
     }
 
     /// How often each operation was called, by outcome.

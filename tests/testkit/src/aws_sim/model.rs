@@ -3,6 +3,8 @@
 //! AWS checks on its side and matches patterns against the whole value, although the model does not anchor them. All
 //! violations are reported together; a body that is not of the operation's shape is refused before any of them.
 
+mod query;
+
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context as _;
@@ -15,6 +17,7 @@ use super::error::AwsError;
 /// The extracts that `aws-model/extract.py` makes.
 const TRANSCRIBE: &str = include_str!("../../aws-model/transcribe.json");
 const KMS: &str = include_str!("../../aws-model/kms.json");
+const STS: &str = include_str!("../../aws-model/sts.json");
 
 /// The operations and shapes of one service.
 #[derive(Debug, Deserialize)]
@@ -33,6 +36,8 @@ pub struct Model {
 #[serde(rename_all = "camelCase")]
 struct Metadata {
     endpoint_prefix: String,
+    /// Empty in the Query protocol, which has no targets.
+    #[serde(default)]
     target_prefix: String,
 }
 
@@ -104,6 +109,11 @@ impl Model {
         Self::load(KMS, "ValidationException")
     }
 
+    /// The model of AWS STS.
+    pub fn sts() -> anyhow::Result<Self> {
+        Self::load(STS, "ValidationError")
+    }
+
     /// Read an extract and compile its patterns.
     fn load(extract: &str, invalid: &'static str) -> anyhow::Result<Self> {
         let mut model: Self = serde_json::from_str(extract).context("the extract of the AWS model")?;
@@ -113,9 +123,10 @@ impl Model {
                 pattern: Some(pattern), ..
             } = shape
             {
-                model
-                    .patterns
-                    .insert(pattern.clone(), Regex::new(&format!("^(?:{pattern})$"))?);
+                // A word character of AWS is one of ASCII.
+                let ascii = pattern.replace(r"\w", "0-9A-Za-z_");
+                let whole = Regex::new(&format!("^(?:{ascii})$"))?;
+                model.patterns.insert(pattern.clone(), whole);
             }
         }
         Ok(model)

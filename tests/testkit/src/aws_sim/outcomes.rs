@@ -46,6 +46,14 @@ pub const INTERNAL: &str = "The job failed because of an internal error. Try you
 /// AWS documents that access to the key can be lost, not what it says then.
 pub const KEY_UNUSABLE: &str = "The KMS key that you specified can't be accessed. Check the key and its permissions.";
 
+/// The reason for which a job fails whose output cannot be written any more when it is done. The text is inferred.
+pub const OUTPUT_UNWRITABLE: &str =
+    "The S3 bucket that you specified for your output can't be accessed. Check the bucket and your permissions.";
+
+/// What Start answers if the media cannot be read: recorded from AWS.
+pub(super) const MEDIA_UNREADABLE: &str = "The S3 URI that you provided can't be accessed. Make sure that you have read \
+                                           permission and try your request again.";
+
 /// Jobs so far by account, Region and media URI, for `fail-first-N`.
 pub(super) type Seen = HashMap<(String, String, String), u64>;
 
@@ -55,10 +63,7 @@ pub(super) fn refuse_media(uri: &str) -> Result<(), AwsError> {
         return Err(AwsError::limit());
     }
     if uri.contains("no-access") {
-        return Err(AwsError::bad_request(
-            "The S3 URI that you provided can't be accessed. Make sure that you have read permission and try your \
-             request again.",
-        ));
+        return Err(AwsError::bad_request(MEDIA_UNREADABLE));
     }
     Ok(())
 }

@@ -120,6 +120,7 @@ impl Used {
 
 #[cfg(test)]
 mod tests {
+    use super::super::iam::Principal;
     use super::*;
 
     /// How many of a burst of 20 calls at each instant a rate of 5 a second admits.
@@ -139,6 +140,7 @@ mod tests {
             region: String::new(),
             service: String::new(),
             signed_at: jiff::Timestamp::UNIX_EPOCH,
+            principal: Principal::unknown("", ""),
         };
         for (operation, rate) in [
             ("StartTranscriptionJob", 25),

@@ -162,12 +162,7 @@ impl Output {
                 redaction,
             };
         };
-        let own = format!("{}.json", job.key.name);
-        let key = match text(job, "OutputKey") {
-            None => own,
-            Some(object) if object.strip_suffix(".json").is_some() => object.to_owned(),
-            Some(prefix) => format!("{}/{own}", prefix.trim_end_matches('/')),
-        };
+        let key = output_key(&job.key.name, text(job, "OutputKey"));
         let (folder, file) = key
             .rsplit_once('/')
             .map_or(("", &*key), |(folder, file)| (folder, file));
@@ -213,6 +208,16 @@ impl Output {
         let files: Vec<_> = files.collect();
         let start = asked.get("OutputStartIndex").cloned().unwrap_or(0.into());
         json!({"Formats": formats, "SubtitleFileUris": files, "OutputStartIndex": start})
+    }
+}
+
+/// The key of the object with a job's transcript. An OutputKey that ends in `.json` is that; any other one is a prefix.
+pub(super) fn output_key(job_name: &str, given: Option<&str>) -> String {
+    let own = format!("{job_name}.json");
+    match given {
+        None | Some("") => own,
+        Some(object) if object.strip_suffix(".json").is_some() => object.to_owned(),
+        Some(prefix) => format!("{}/{own}", prefix.trim_end_matches('/')),
     }
 }
 

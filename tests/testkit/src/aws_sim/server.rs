@@ -20,7 +20,7 @@ use super::auth::{Caller, authenticate};
 use super::error::AwsError;
 use super::faults::{What, When};
 use super::transcribe::{self, Call};
-use super::{KmsCall, Model, Sim, admin, kms, sts};
+use super::{KmsCall, Model, Sim, TrailEvent, admin, kms, sts};
 
 /// The whole service: AWS at `/`, the controls under `/_sim`.
 pub(super) fn service(sim: Arc<Sim>) -> Dropping {
@@ -66,11 +66,19 @@ impl Service {
         }
     }
 
-    fn model(self, sim: &Sim) -> Option<&Model> {
+    fn model(self, sim: &Sim) -> &Model {
         match self {
-            Self::Sts => None,
-            Self::Transcribe => Some(&sim.transcribe),
-            Self::Kms => Some(&sim.kms),
+            Self::Sts => &sim.sts,
+            Self::Transcribe => &sim.transcribe,
+            Self::Kms => &sim.kms,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sts => "sts",
+            Self::Transcribe => "transcribe",
+            Self::Kms => "kms",
         }
     }
 }
@@ -145,12 +153,12 @@ fn answer(sim: &Sim, operation: &str, incoming: &Incoming) -> Reply {
 fn call(sim: &Sim, operation: &str, incoming: &Incoming) -> Result<String, AwsError> {
     let mut world = sim.world();
     let now = world.now();
-    let caller = authenticate(&incoming.headers, &world.config, world.clock(now))?;
-    let Some(model) = incoming.service.model(sim) else {
-        in_service(&caller, "sts")?;
-        return sts::apply(&caller, &incoming.body, &world.next_id());
-    };
+    let caller = authenticate(&incoming.headers, &world, world.clock(now))?;
+    let model = incoming.service.model(sim);
     in_service(&caller, model.service())?;
+    if incoming.service == Service::Sts {
+        return sts::apply(&mut world, model, &caller, &incoming.body);
+    }
     let typed = incoming
         .headers
         .get("content-type")
@@ -187,9 +195,9 @@ fn in_service(caller: &Caller, service: &str) -> Result<(), AwsError> {
 impl Incoming {
     /// The operation's name; empty if there is no such operation.
     fn operation(&self, sim: &Sim) -> String {
-        match (&self.target, self.service.model(sim)) {
-            (Some(target), Some(model)) => model.operation(target).unwrap_or_default().to_owned(),
-            _ => sts::operation(&self.body),
+        match &self.target {
+            Some(target) => self.service.model(sim).operation(target).unwrap_or_default().to_owned(),
+            None => sts::operation(&self.body),
         }
     }
 
@@ -198,17 +206,29 @@ impl Incoming {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// Count the call; one of KMS leaves its details too.
+    /// The body as JSON, a form of the Query protocol too; null if it is neither.
+    fn request(&self, sim: &Sim, operation: &str) -> Value {
+        match self.service {
+            Service::Sts => sim.sts.read_query(operation, &self.body).unwrap_or_default(),
+            Service::Transcribe | Service::Kms => self.json(),
+        }
+    }
+
+    /// Count the call and note who made it; one of KMS leaves its details too.
     fn count(&self, sim: &Sim, operation: &str, outcome: &str) {
         let operation = if operation.is_empty() { "unknown" } else { operation };
+        let request = self.request(sim, operation);
         let mut world = sim.world();
         world.ledger.count(operation, outcome);
+        let time = world.clock(world.now());
+        let caller = authenticate(&self.headers, &world, time).ok();
+        let caller = caller.as_ref();
         if self.service == Service::Kms {
-            let time = world.clock(world.now());
-            let caller = authenticate(&self.headers, &world.config, time).ok();
-            let call = KmsCall::of(time, caller, operation, &self.json(), outcome);
+            let call = KmsCall::of(time, caller, operation, &request, outcome);
             world.kms_calls.add(call);
         }
+        let event = TrailEvent::of(time, self.service.name(), operation, caller, request, outcome);
+        world.trail.add(event);
     }
 
     /// The job's name as it stands in the body or at the end of an ARN; empty if there is none.

@@ -13,7 +13,8 @@ use super::kms_jobs::JobKey;
 use super::ledger::LedgerLine;
 use super::model::Model;
 use super::render::{self, Moment};
-use super::{World, kms_jobs, list, outcomes, rules};
+use super::s3_jobs::JobFiles;
+use super::{World, kms_jobs, list, outcomes, rights, rules, trail};
 
 /// One call: who asks what.
 pub(super) struct Call<'c> {
@@ -34,6 +35,7 @@ pub(super) fn apply(world: &mut World, call: &Call<'_>) -> Result<Value, AwsErro
     }
     call.model.check_input(call.operation, &call.body)?;
     world.jobs.advance(call.now, &world.config);
+    rights::authorize(world, call)?;
     match Kind::of_operation(call.operation) {
         Some((kind, Verb::Start)) => start(world, call, kind),
         Some((kind, Verb::Get)) => get(world, call, kind),
@@ -61,9 +63,12 @@ fn start(world: &mut World, call: &Call<'_>, kind: &'static Kind) -> Result<Valu
         return Err(AwsError::conflict());
     }
     let uri = call.text("/Media/MediaFileUri");
+    let runner = rights::assume(&world.estate, call, kind)?;
     outcomes::refuse_media(uri)?;
-    let encryption = JobKey::of(call, &world.keys);
-    let usable = encryption.as_ref().is_none_or(|key| key.is_usable(&world.keys));
+    let encryption = JobKey::of(call, &world.estate.keys, &runner);
+    let files = JobFiles::of(call, kind, runner);
+    files.check(&world.estate)?;
+    let usable = encryption.as_ref().is_none_or(|key| key.is_usable(&world.estate));
     kms_jobs::refuse(usable, world.config.key_fault)?;
     let defer = call.body.pointer("/JobExecutionSettings/AllowDeferredExecution") == Some(&Value::Bool(true));
     world.jobs.check_room(&key, defer, &world.config)?;
@@ -83,7 +88,8 @@ fn start(world: &mut World, call: &Call<'_>, kind: &'static Kind) -> Result<Valu
         run_ms,
         failure,
         encryption,
-        key_lost: !usable,
+        files: Some(files),
+        lost: (!usable).then_some(outcomes::KEY_UNUSABLE),
         key: key.clone(),
     };
     world.jobs.start(job, &world.config);
@@ -153,6 +159,7 @@ fn list_tags(world: &World, call: &Call<'_>) -> Result<Value, AwsError> {
 
 /// Write the ledger's line for a call on a job.
 fn applied(world: &mut World, call: &Call<'_>, key: &Key) -> Result<(), AwsError> {
+    let (session_name, session_tags, external_id) = trail::session(&call.caller.principal);
     let line = LedgerLine {
         seq: 0,
         time: world.clock(call.now),
@@ -160,6 +167,10 @@ fn applied(world: &mut World, call: &Call<'_>, key: &Key) -> Result<(), AwsError
         account: call.caller.account.clone(),
         region: call.caller.region.clone(),
         access_key: call.caller.access_key.clone(),
+        principal: call.caller.principal.arn.clone(),
+        session_name,
+        session_tags,
+        external_id,
         job_name: key.name.clone(),
         tags: world
             .jobs
@@ -173,7 +184,8 @@ fn applied(world: &mut World, call: &Call<'_>, key: &Key) -> Result<(), AwsError
     world.ledger.append(line).map_err(failed)
 }
 
-fn given_tags(body: &Value) -> BTreeMap<String, String> {
+/// The tags that a request asks for.
+pub(super) fn given_tags(body: &Value) -> BTreeMap<String, String> {
     let given = body.get("Tags").and_then(Value::as_array).into_iter().flatten();
     given
         .filter_map(|tag| Some((tag["Key"].as_str()?.to_owned(), tag["Value"].as_str()?.to_owned())))
@@ -197,7 +209,7 @@ impl Call<'_> {
     }
 
     /// The record that the call names, in the caller's account and Region.
-    fn key(&self, kind: &'static Kind) -> Key {
+    pub(super) fn key(&self, kind: &'static Kind) -> Key {
         let name = self
             .body
             .get(kind.name)
@@ -213,7 +225,7 @@ impl Call<'_> {
     }
 
     /// The record that the call's ARN names, which must be in the caller's account and Region.
-    fn resource(&self) -> Result<Key, AwsError> {
+    pub(super) fn resource(&self) -> Result<Key, AwsError> {
         let parts: Vec<_> = self.text("/ResourceArn").splitn(6, ':').collect();
         let [_, _, _, region, account, resource] = parts[..] else {
             return Err(no_resource());
@@ -274,6 +286,7 @@ pub(super) fn foreign(foreign: &super::ForeignJob, world: &World, now: i64) -> a
         run_ms: world.config.run_ms,
         failure: (foreign.status == "FAILED").then(|| outcomes::INTERNAL.to_owned()),
         encryption: None,
-        key_lost: false,
+        files: None,
+        lost: None,
     })
 }

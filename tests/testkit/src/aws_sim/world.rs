@@ -6,8 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::buckets::Buckets;
+use super::iam::Directory;
 use super::kms_controls::KmsCalls;
 use super::kms_keys::Keys;
+use super::trail::Trail;
 use super::{Config, ForeignJob, JobView, Model, What, When, faults, jobs, ledger, outcomes, quota, transcribe};
 
 /// What the connections share.
@@ -15,6 +18,7 @@ use super::{Config, ForeignJob, JobView, Model, What, When, faults, jobs, ledger
 pub(super) struct Sim {
     pub(super) transcribe: Model,
     pub(super) kms: Model,
+    pub(super) sts: Model,
     pub(super) ca_pem: Option<String>,
     world: Mutex<World>,
 }
@@ -24,13 +28,22 @@ pub(super) struct Sim {
 pub(super) struct World {
     pub(super) config: Config,
     pub(super) jobs: jobs::Jobs,
-    pub(super) keys: Keys,
+    pub(super) estate: Estate,
     pub(super) kms_calls: KmsCalls,
+    pub(super) trail: Trail,
     pub(super) quotas: quota::Quotas,
     pub(super) ledger: ledger::Ledger,
     pub(super) faults: faults::Faults,
     pub(super) seen: outcomes::Seen,
     nonce: u64,
+}
+
+/// What tests put there, and what Transcribe needs for its jobs.
+#[derive(Debug)]
+pub(super) struct Estate {
+    pub(super) iam: Directory,
+    pub(super) keys: Keys,
+    pub(super) buckets: Buckets,
 }
 
 impl Sim {
@@ -40,8 +53,13 @@ impl Sim {
         let world = World {
             config,
             jobs: jobs::Jobs::default(),
-            keys: Keys::new(now)?,
+            estate: Estate {
+                iam: Directory::default(),
+                keys: Keys::new(now)?,
+                buckets: Buckets::default(),
+            },
             kms_calls: KmsCalls::default(),
+            trail: Trail::default(),
             quotas: quota::Quotas::default(),
             ledger,
             faults: faults::Faults::default(),
@@ -51,6 +69,7 @@ impl Sim {
         Ok(Self {
             transcribe: Model::transcribe()?,
             kms: Model::kms()?,
+            sts: Model::sts()?,
             ca_pem: None,
             world: Mutex::new(world),
         })
@@ -125,6 +144,15 @@ impl World {
     /// The simulator's clock at an instant of the machine's.
     pub(super) fn clock(&self, now: i64) -> Timestamp {
         at(now.saturating_add(self.config.clock_offset_ms))
+    }
+
+    /// Change what there is; jobs that have not ended yet will fail if they cannot write their output any more.
+    pub(super) fn change<T>(&mut self, change: impl FnOnce(&mut Estate) -> T) -> T {
+        let now = self.now();
+        self.jobs.advance(now, &self.config);
+        let result = change(&mut self.estate);
+        self.jobs.judge(now, &self.estate);
+        result
     }
 
     pub(super) fn next_nonce(&mut self) -> u64 {

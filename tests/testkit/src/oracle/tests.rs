@@ -31,6 +31,7 @@ fn ledger(lines: &[(&str, &str, &str)]) -> Vec<LedgerLine> {
             .into(),
         body: json!({}),
         signed_at: now(),
+        ..LedgerLine::default()
     };
     (1..).zip(lines).map(line).collect()
 }

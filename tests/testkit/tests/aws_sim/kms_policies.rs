@@ -166,8 +166,8 @@ async fn a_policy_that_would_not_be_understood_is_not_put() {
         with("NotAction", json!("kms:*")),
         with("Principal", json!(1)),
         with("Action", json!([1])),
-        with("Condition", json!({"StringNotLike": {"kms:ViaService": "x"}})),
-        with("Condition", json!({"StringEqualsIfExists": {"kms:ViaService": "x"}})),
+        with("Condition", json!({"NumericEquals": {"kms:ViaService": "x"}})),
+        with("Condition", json!({"NullIfExists": {"kms:ViaService": "true"}})),
         with("Condition", json!({"Some:StringEquals": {"kms:ViaService": "x"}})),
         with("Condition", json!({"StringEquals": {"aws:SourceIp": "10.0.0.0/8"}})),
     ];

@@ -1,13 +1,19 @@
 //! The AWS simulator over real sockets: through the AWS SDK, and by raw requests for what the SDK would not send.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, missing_docs)]
 
+mod controls;
+mod identity;
 mod kms;
 mod kms_calls;
 mod kms_jobs;
 mod kms_policies;
 mod lists;
 mod records;
+mod resources;
+mod rights;
+mod sessions;
 mod strict;
+mod tenants;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -27,8 +33,8 @@ use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use testkit::aws_sim::{
-    AwsSim, Config, DEFAULT_KEY_ALIAS, DEFAULT_KEY_ID, FaultRule, ForeignJob, Key, KeyFault, KeyState, LedgerLine,
-    Model, OutcomeRule, Statuses, What, When, outcomes,
+    AwsSim, Bucket, Config, DEFAULT_KEY_ALIAS, DEFAULT_KEY_ID, FaultRule, ForeignJob, Key, KeyFault, KeyState,
+    LedgerLine, Model, OutcomeRule, Role, SessionCredentials, Statuses, User, What, When, outcomes,
 };
 
 const START: &str = "StartTranscriptionJob";
@@ -70,11 +76,21 @@ fn sdk_config(sim: &AwsSim) -> aws_sdk_transcribe::config::Builder {
 
 /// A client of KMS: in a Region, with an access key.
 fn kms(sim: &AwsSim, region: &str, key: &str) -> aws_sdk_kms::Client {
+    kms_as(sim, region, long_term(key))
+}
+
+/// The credentials of a user.
+fn long_term(key: &str) -> Credentials {
+    Credentials::new(key, "secret", None, None, "test")
+}
+
+/// A client of KMS with those credentials.
+fn kms_as(sim: &AwsSim, region: &str, credentials: Credentials) -> aws_sdk_kms::Client {
     let config = aws_sdk_kms::Config::builder()
         .behavior_version(aws_sdk_kms::config::BehaviorVersion::latest())
         .endpoint_url(sim.url())
         .region(Region::new(region.to_owned()))
-        .credentials_provider(Credentials::new(key, "secret", None, None, "test"))
+        .credentials_provider(credentials)
         .retry_config(RetryConfig::disabled())
         .timeout_config(
             TimeoutConfig::builder()

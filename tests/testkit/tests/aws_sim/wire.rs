@@ -160,7 +160,7 @@ async fn sts_tells_the_account_of_the_access_key() {
         ..Raw::new(&sim)
     }
     .header("x-amz-target", None);
-    let answer = raw.send("", "Action=AssumeRole&Version=2011-06-15").await;
+    let answer = raw.send("", "Action=GetSessionToken&Version=2011-06-15").await;
     assert!(answer.text.contains("<Code>InvalidAction</Code>"), "{}", answer.text);
 }
 

@@ -1,0 +1,92 @@
+//! Transcribe's own use of buckets: it reads the media and writes the output, in the name of the role that the job was
+//! given, otherwise in the caller's. That both need their rights is documented; so is the answer to media that cannot be
+//! read. That an output that cannot be written is found at Start, and later when the job ends, is inferred.
+
+use serde_json::Value;
+
+use super::buckets::ObjectUse;
+use super::error::AwsError;
+use super::iam::Principal;
+use super::kinds::Kind;
+use super::outcomes;
+use super::render::output_key;
+use super::transcribe::Call;
+use super::world::Estate;
+
+/// Where a job reads and writes.
+#[derive(Clone, Debug)]
+pub(super) struct JobFiles {
+    principal: Principal,
+    region: String,
+    media: String,
+    /// Bucket and key; absent if the output stays with the service.
+    output: Option<(String, String)>,
+}
+
+impl JobFiles {
+    /// The files of a Start. `principal` is in whose name they are used.
+    pub(super) fn of(call: &Call<'_>, kind: &Kind, principal: Principal) -> Self {
+        Self {
+            principal,
+            region: call.caller.region.clone(),
+            media: call.text("/Media/MediaFileUri").to_owned(),
+            output: output(&call.body, call.text(&format!("/{}", kind.name))),
+        }
+    }
+
+    /// Refuse a Start whose media cannot be read, or whose output cannot be written.
+    pub(super) fn check(&self, estate: &Estate) -> Result<(), AwsError> {
+        if !self.is_readable(estate) {
+            return Err(AwsError::bad_request(outcomes::MEDIA_UNREADABLE));
+        }
+        if self.is_writable(estate) {
+            return Ok(());
+        }
+        Err(AwsError::bad_request(
+            "The S3 bucket that you specified for your output can't be accessed. Make sure that you have write \
+             permission and try your request again.",
+        ))
+    }
+
+    /// Whether the output could be written now.
+    pub(super) fn is_writable(&self, estate: &Estate) -> bool {
+        let output = self.output.as_ref();
+        output.is_none_or(|(bucket, key)| self.may(estate, "PutObject", bucket, key))
+    }
+
+    /// Media that are not named by an `s3://` URI are not looked for here; only who may do everything can read them.
+    fn is_readable(&self, estate: &Estate) -> bool {
+        match bucket_and_key(&self.media) {
+            Some((bucket, key)) => self.may(estate, "GetObject", bucket, key),
+            None => self.principal.is_unknown(),
+        }
+    }
+
+    fn may(&self, estate: &Estate, operation: &str, bucket: &str, key: &str) -> bool {
+        let via = format!("transcribe.{}.amazonaws.com", self.region);
+        let used = ObjectUse {
+            principal: &self.principal,
+            operation,
+            region: &self.region,
+            bucket,
+            key,
+            via: &via,
+        };
+        used.is_allowed(estate)
+    }
+}
+
+/// The bucket and the key of a job's transcript; none if it stays with the service.
+fn output(body: &Value, job_name: &str) -> Option<(String, String)> {
+    let text = |member: &str| body.get(member).and_then(Value::as_str);
+    let (bucket, key) = match text("OutputLocation") {
+        Some(location) => bucket_and_key(location).map(|(bucket, key)| (bucket, Some(key)))?,
+        None => (text("OutputBucketName")?, text("OutputKey")),
+    };
+    Some((bucket.to_owned(), output_key(job_name, key)))
+}
+
+fn bucket_and_key(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("s3://")?;
+    Some(rest.split_once('/').unwrap_or((rest, "")))
+}
