@@ -51,7 +51,7 @@ impl Governed {
         let end = Instant::now() + Duration::from_secs(20);
         loop {
             let seen = tenant.run(&["create", "--dry-run=server", "-f", "-"], &probe).await?;
-            if seen.stderr.contains("there is no such class") {
+            if seen.stderr.contains("there is no class 'nobody'") {
                 return Ok(());
             }
             ensure!(Instant::now() < end, "the webhook is not asked: {}", seen.stderr);

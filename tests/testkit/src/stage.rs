@@ -8,7 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::wait::{await_condition, conditions};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::aws_sim::{AwsSim, Config};
@@ -67,14 +67,13 @@ impl Stage {
         let crds = crds.to_str().context("the path of the repository is not UTF-8")?;
         self.kubectl.run(&["apply", "--server-side", "-f", crds]).await?.ok()?;
         let api = Api::<CustomResourceDefinition>::all(self.client.clone());
-        let served = await_condition(
-            api,
-            "transcriptionjobs.transcribe-operator.io",
-            conditions::is_crd_established(),
-        );
-        tokio::time::timeout(Duration::from_secs(20), served)
-            .await
-            .context("the CRD is not served")??;
+        for plural in ["transcriptionjobs", "transcriptionclasses"] {
+            let name = format!("{plural}.transcribe-operator.io");
+            let served = await_condition(api.clone(), &name, conditions::is_crd_established());
+            tokio::time::timeout(Duration::from_secs(20), served)
+                .await
+                .context("the CRD is not served")??;
+        }
         Ok(())
     }
 
@@ -97,6 +96,21 @@ impl Stage {
             ])
             .emulator(aws)
             .args(["--follow-interval", "0.3", "--log-format", "text"])
+    }
+
+    /// Applies a class, as the platform team would.
+    pub async fn class(&self, name: &str, default: bool, spec: &Value) -> anyhow::Result<()> {
+        let class = json!({
+            "apiVersion": "transcribe-operator.io/v1alpha1",
+            "kind": "TranscriptionClass",
+            "metadata": {
+                "name": name,
+                "annotations": {"transcribe-operator.io/is-default-class": default.to_string()},
+            },
+            "spec": spec,
+        });
+        self.kubectl.apply(&class.to_string()).await?.ok()?;
+        Ok(())
     }
 
     /// The jobs of a namespace, as they are stored.
