@@ -186,6 +186,7 @@ impl Parts {
             self.classes.clone(),
             counts.clone(),
             self.metrics.clone(),
+            ready.clone(),
         );
         tasks.spawn(class::controller::run(Arc::new(context), stored, classes));
         if self.args.install.region.is_some() {

@@ -112,7 +112,15 @@ async fn a_value_that_is_misspelt_or_impossible_is_refused_by_its_name() {
         ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
     ] {
         let refused = helm
-            .run(&["template", "t", &chart, "--set", "defaultClass.region=eu-west-1", "--set", value])
+            .run(&[
+                "template",
+                "t",
+                &chart,
+                "--set",
+                "defaultClass.region=eu-west-1",
+                "--set",
+                value,
+            ])
             .await
             .unwrap();
         assert!(

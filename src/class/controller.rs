@@ -1,8 +1,13 @@
 //! The controller of classes: it keeps their status current, and lets a deleted one go when nothing is left of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt as _};
+use jiff::Timestamp;
 use kube::{
     Api, Client, ResourceExt as _,
     api::{Patch, PatchParams, PostParams},
@@ -29,9 +34,14 @@ use crate::{
     engine::{
         limits::Counts,
         memory::{Memory, memory, remembered},
+        session::Session,
     },
     lifecycle::{Identity, KeyVerdict, class::default_class},
-    runtime::{clock::now, metrics::Metrics},
+    runtime::{
+        admin::{OBJECTS, Readiness},
+        clock::now,
+        metrics::Metrics,
+    },
 };
 
 /// How often a class is looked at: its jobs come and go.
@@ -51,17 +61,22 @@ pub struct Context {
     classes: Arc<ClassStore>,
     counts: Counts,
     metrics: Metrics,
+    ready: Readiness,
+    /// Since when nothing of a class that is being deleted is submitted, by uid. Forgetting it costs time only.
+    quiet: Mutex<HashMap<String, Timestamp>>,
     keys: Memory<(Option<String>, Option<i64>), KeyVerdict>,
 }
 
 impl Context {
     /// Puts it together.
-    pub fn new(client: Client, classes: Arc<ClassStore>, counts: Counts, metrics: Metrics) -> Self {
+    pub fn new(client: Client, classes: Arc<ClassStore>, counts: Counts, metrics: Metrics, ready: Readiness) -> Self {
         Self {
             client,
             classes,
             counts,
             metrics,
+            ready,
+            quiet: Mutex::default(),
             keys: memory(1000),
         }
     }
@@ -107,56 +122,61 @@ async fn pass(stored: Arc<StoredClass>, ctx: Arc<Context>) -> Result<Action, Err
         );
         return Ok(Action::await_change());
     };
-    let leaving = class.metadata.deletion_timestamp.is_some();
     let held = class.finalizers().iter().any(|finalizer| finalizer == CLASS_FINALIZER);
-    if leaving && !held {
-        return Ok(Action::await_change());
-    }
-    if !leaving && !held {
-        let all: Vec<_> = class
-            .finalizers()
-            .iter()
-            .map(String::as_str)
-            .chain([CLASS_FINALIZER])
-            .collect();
-        finalizers(&ctx, class, &all).await?;
-        return Ok(Action::requeue(Duration::ZERO));
-    }
-    let seen = look(&ctx, class).await;
-    if leaving && stays(class, &seen).is_none() {
-        let others: Vec<_> = class
-            .finalizers()
-            .iter()
-            .map(String::as_str)
-            .filter(|f| *f != CLASS_FINALIZER)
-            .collect();
-        finalizers(&ctx, class, &others).await?;
-        info!(class = class.name_any(), "nothing is left of the class");
-        return Ok(Action::await_change());
-    }
-    let after = status(class, &seen, now());
-    if class.status.as_ref() != Some(&after) {
-        if let Err(fault) = &seen.identity {
-            warn!(
-                class = class.name_any(),
-                code = fault.code,
-                answer = fault.message,
-                "no credentials"
-            );
+    match (class.metadata.deletion_timestamp.is_some(), held) {
+        (true, false) => Ok(Action::await_change()),
+        (false, false) => {
+            finalizers(&ctx, class, true).await?;
+            Ok(Action::requeue(Duration::ZERO))
         }
-        let api = Api::<TranscriptionClass>::all(ctx.client.clone());
-        let written = TranscriptionClass {
-            status: Some(after),
-            ..class.clone()
-        };
-        api.replace_status(&class.name_any(), &PostParams::default(), &written)
-            .await?;
-        ctx.metrics.write("class");
+        (false, true) => {
+            let seen = look(&ctx, class).await;
+            report(&ctx, class, &seen).await?;
+            Ok(Action::requeue(LOOK))
+        }
+        (true, true) => leave(&ctx, class).await,
     }
-    Ok(Action::requeue(if leaving { LEAVING } else { LOOK }))
 }
 
-async fn finalizers(ctx: &Context, class: &TranscriptionClass, all: &[&str]) -> Result<(), Error> {
+/// Lets a class that is being deleted go, or says why it stays.
+async fn leave(ctx: &Context, class: &TranscriptionClass) -> Result<Action, Error> {
+    let seen = look(ctx, class).await;
+    if stays(class, &seen).is_some() {
+        report(ctx, class, &seen).await?;
+        return Ok(Action::requeue(LEAVING));
+    }
+    finalizers(ctx, class, false).await?;
+    quiet_since(ctx, class, false);
+    info!(class = class.name_any(), "nothing is left of the class");
+    Ok(Action::await_change())
+}
+
+/// Writes the status, if it is another one.
+async fn report(ctx: &Context, class: &TranscriptionClass, seen: &Seen) -> Result<(), Error> {
+    let after = status(class, seen, now());
+    if class.status.as_ref() == Some(&after) {
+        return Ok(());
+    }
+    if let Err(fault) = &seen.identity {
+        let (code, answer) = (&fault.code, &fault.message);
+        warn!(class = class.name_any(), code, answer, "the class has no credentials");
+    }
+    let api = Api::<TranscriptionClass>::all(ctx.client.clone());
+    let written = TranscriptionClass {
+        status: Some(after),
+        ..class.clone()
+    };
+    api.replace_status(&class.name_any(), &PostParams::default(), &written)
+        .await?;
+    ctx.metrics.write("class");
+    Ok(())
+}
+
+/// Sets or removes the finalizer, and leaves those of others.
+async fn finalizers(ctx: &Context, class: &TranscriptionClass, ours: bool) -> Result<(), Error> {
+    let others = class.finalizers().iter().map(String::as_str);
+    let others = others.filter(|finalizer| *finalizer != CLASS_FINALIZER);
+    let all: Vec<_> = others.chain(ours.then_some(CLASS_FINALIZER)).collect();
     let metadata = json!({"finalizers": all, "uid": class.uid(), "resourceVersion": class.resource_version()});
     let api = Api::<TranscriptionClass>::all(ctx.client.clone());
     let patch = Patch::Merge(json!({"metadata": metadata}));
@@ -166,39 +186,37 @@ async fn finalizers(ctx: &Context, class: &TranscriptionClass, all: &[&str]) -> 
     Ok(())
 }
 
+/// What AWS KMS says of the default key. Whether it may be used with the context of a job is judged with the job.
+async fn default_key(ctx: &Context, class: &TranscriptionClass, session: &Session) -> Option<KeyVerdict> {
+    let key = class.spec.encryption.as_ref()?.default_kms_key_id.as_ref()?;
+    let question = (class.uid(), class.metadata.generation);
+    let none = BTreeMap::new();
+    let ask = Box::pin(session.judge_key(key, &none, AccessCheck::Off, None));
+    let good_for = |verdict: &KeyVerdict| match verdict {
+        KeyVerdict::Usable { .. } => KEY_GOOD,
+        KeyVerdict::NotAsked | KeyVerdict::NotNeeded | KeyVerdict::Refused(_) | KeyVerdict::Unsettled { .. } => KEY_BAD,
+    };
+    Some(remembered(&ctx.keys, &question, None, ask, good_for).await)
+}
+
 async fn look(ctx: &Context, class: &TranscriptionClass) -> Seen {
     let session = ctx.classes.session(class).await;
     let identity = session.verify().await;
-    let key = class
-        .spec
-        .encryption
-        .as_ref()
-        .and_then(|rules| rules.default_kms_key_id.as_ref());
-    let key = match (key, &identity) {
-        (Some(key), Ok(_)) => {
-            let question = (class.uid(), class.metadata.generation);
-            // Whether it may be used with the context of a job is judged with the job.
-            let none = std::collections::BTreeMap::new();
-            let ask = Box::pin(session.judge_key(key, &none, AccessCheck::Off, None));
-            let good_for = |verdict: &KeyVerdict| match verdict {
-                KeyVerdict::Usable { .. } => KEY_GOOD,
-                KeyVerdict::NotAsked
-                | KeyVerdict::NotNeeded
-                | KeyVerdict::Refused(_)
-                | KeyVerdict::Unsettled { .. } => KEY_BAD,
-            };
-            Some(remembered(&ctx.keys, &question, None, ask, good_for).await)
-        }
-        (Some(_), Err(_)) => Some(KeyVerdict::NotAsked),
-        (None, _) => None,
+    let key = match &identity {
+        Ok(_) => default_key(ctx, class, &session).await,
+        Err(_) => None,
     };
     let place = ctx.classes.place(class).await;
-    let (jobs, leaving) = ctx.counts.jobs(&class.name_any());
+    let jobs = (!ctx.ready.awaits(OBJECTS)).then(|| ctx.counts.jobs(&class.name_any()));
     let seen = Seen {
         identity,
         key,
         jobs,
-        leaving,
+        quiet_since: quiet_since(
+            ctx,
+            class,
+            jobs.is_some_and(|(jobs, leaving)| jobs.running == 0 && leaving == 0),
+        ),
         default: default(ctx),
         shared: shared(ctx, class, place.as_ref()).await,
         records: place
@@ -209,6 +227,17 @@ async fn look(ctx: &Context, class: &TranscriptionClass) -> Seen {
         ctx.classes.engine().places.at(&place).sweep_soon.notify_one();
     }
     seen
+}
+
+/// A search for records counts only when it began after the last job was gone.
+fn quiet_since(ctx: &Context, class: &TranscriptionClass, quiet: bool) -> Option<Timestamp> {
+    let mut known = ctx.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+    let uid = class.uid().unwrap_or_default();
+    if quiet && class.metadata.deletion_timestamp.is_some() {
+        return Some(*known.entry(uid).or_insert_with(now));
+    }
+    known.remove(&uid);
+    None
 }
 
 fn default(ctx: &Context) -> Option<String> {

@@ -1,6 +1,6 @@
 //! What a class says about itself, and whether it may go: functions of what was seen.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::{
@@ -20,10 +20,10 @@ pub(super) struct Seen {
     pub(super) identity: Result<Identity, Fault>,
     /// What AWS KMS says of its default key, if it has one and could be asked.
     pub(super) key: Option<KeyVerdict>,
-    /// Its jobs.
-    pub(super) jobs: ClassJobs,
-    /// How many of its jobs are being deleted.
-    pub(super) leaving: usize,
+    /// Its jobs, and how many of them are being deleted, once all are known.
+    pub(super) jobs: Option<(ClassJobs, usize)>,
+    /// Since when nothing of it is submitted.
+    pub(super) quiet_since: Option<Timestamp>,
     /// The class of jobs that name none.
     pub(super) default: Option<String>,
     /// What the last search for records without an object found.
@@ -34,18 +34,28 @@ pub(super) struct Seen {
 
 /// Why a class that is being deleted must stay. `None`: it may go.
 pub(super) fn stays(class: &TranscriptionClass, seen: &Seen) -> Option<String> {
-    let deleted = class.metadata.deletion_timestamp.as_ref()?.0;
-    if seen.jobs.running > 0 {
-        return Some(format!("{} submitted jobs of it have not ended", seen.jobs.running));
-    }
-    if seen.leaving > 0 {
-        return Some(format!("{} jobs of it are being deleted", seen.leaving));
-    }
+    class.metadata.deletion_timestamp.as_ref()?;
+    let quiet_since = match (seen.jobs, seen.quiet_since) {
+        (Some((ClassJobs { running: 0, .. }, 0)), Some(since)) => since,
+        (
+            Some((
+                ClassJobs {
+                    running: running @ 1.., ..
+                },
+                _,
+            )),
+            _,
+        ) => {
+            return Some(format!("{running} submitted jobs of it have not ended"));
+        }
+        (Some((_, leaving)), _) if leaving > 0 => return Some(format!("{leaving} jobs of it are being deleted")),
+        (Some(_) | None, _) => return Some("its jobs are not counted yet".to_owned()),
+    };
     let never_used = seen.identity.is_err() && class.status.as_ref().is_none_or(|status| status.account_id.is_none());
     if seen.shared || never_used || says(class, ABANDON_ANNOTATION) {
         return None;
     }
-    let later = |records: &&Records| records.begun_at > deleted + SignedDuration::from_secs(1);
+    let later = |records: &&Records| records.begun_at > quiet_since;
     let searched = match (seen.records.as_ref().filter(later), &seen.identity) {
         (Some(Records { left: 0, .. }), _) => return None,
         (Some(records), _) => format!(
@@ -85,7 +95,7 @@ pub(super) fn status(class: &TranscriptionClass, seen: &Seen, now: Timestamp) ->
         account_id: verified
             .map(|identity| identity.account.clone())
             .or(before.account_id.clone()),
-        jobs: Some(seen.jobs),
+        jobs: seen.jobs.map(|(jobs, _)| jobs).or(before.jobs),
         last_verified_time: before.last_verified_time.clone(),
         conditions: conditions.into_iter().map(stamped).collect(),
     };
@@ -232,8 +242,8 @@ mod tests {
                 region: "eu-west-1".to_owned(),
             }),
             key: None,
-            jobs: ClassJobs::default(),
-            leaving: 0,
+            jobs: Some((ClassJobs::default(), 0)),
+            quiet_since: Some(time(1)),
             default: Some("finance".to_owned()),
             records: None,
             shared: false,
@@ -248,123 +258,57 @@ mod tests {
         })
     }
 
-    fn found(second: i64, left: usize) -> Option<Records> {
-        Some(Records {
-            begun_at: time(second),
-            left,
-        })
+    fn jobs(running: i32, leaving: usize) -> Seen {
+        Seen {
+            jobs: Some((ClassJobs { waiting: 5, running }, leaving)),
+            quiet_since: None,
+            ..found(5, 0)
+        }
+    }
+
+    fn found(second: i64, left: usize) -> Seen {
+        let begun_at = time(second);
+        Seen {
+            records: Some(Records { begun_at, left }),
+            ..seen()
+        }
+    }
+
+    fn lost(seen: Seen) -> Seen {
+        Seen {
+            identity: denied(),
+            ..seen
+        }
     }
 
     #[test]
     fn a_deleted_class_stays_while_something_of_it_is_left() {
-        let running = ClassJobs { waiting: 5, running: 2 };
+        let shared = Seen { shared: true, ..seen() };
+        let uncounted = Seen {
+            jobs: None,
+            ..found(5, 0)
+        };
+        let mut unused = deleted(&[]);
+        unused.status = None;
+        let abandoned = || deleted(&[ABANDON_ANNOTATION]);
         for (says, class, seen, why) in [
-            (
-                "a live class",
-                class(&[]),
-                Seen {
-                    jobs: running,
-                    ..seen()
-                },
-                None,
-            ),
-            (
-                "jobs run",
-                deleted(&[]),
-                Seen {
-                    jobs: running,
-                    records: found(5, 0),
-                    ..seen()
-                },
-                Some("2 submitted jobs"),
-            ),
-            (
-                "jobs leave",
-                deleted(&[]),
-                Seen {
-                    leaving: 1,
-                    records: found(5, 0),
-                    ..seen()
-                },
-                Some("1 jobs of it are being"),
-            ),
-            ("not searched", deleted(&[]), seen(), Some("AWS is searched")),
-            (
-                "searched before the deletion",
-                deleted(&[]),
-                Seen {
-                    records: found(1, 0),
-                    ..seen()
-                },
-                Some("AWS is searched"),
-            ),
-            (
-                "nothing left",
-                deleted(&[]),
-                Seen {
-                    records: found(2, 0),
-                    ..seen()
-                },
-                None,
-            ),
-            (
-                "records left",
-                deleted(&[]),
-                Seen {
-                    records: found(2, 3),
-                    ..seen()
-                },
-                Some("AWS has 3 records"),
-            ),
-            (
-                "left to another class",
-                deleted(&[]),
-                Seen { shared: true, ..seen() },
-                None,
-            ),
-            (
-                "abandoned",
-                deleted(&[ABANDON_ANNOTATION]),
-                Seen {
-                    records: found(2, 3),
-                    ..seen()
-                },
-                None,
-            ),
-            (
-                "abandoned with jobs",
-                deleted(&[ABANDON_ANNOTATION]),
-                Seen {
-                    jobs: running,
-                    ..seen()
-                },
-                Some("2 submitted"),
-            ),
-            (
-                "the role is gone",
-                deleted(&[]),
-                Seen {
-                    identity: denied(),
-                    ..seen()
-                },
-                Some("cannot be searched"),
-            ),
-            (
-                "it never had credentials",
-                TranscriptionClass {
-                    status: None,
-                    ..deleted(&[])
-                },
-                Seen {
-                    identity: denied(),
-                    ..seen()
-                },
-                None,
-            ),
+            ("a live class", class(&[]), jobs(2, 0), ""),
+            ("jobs run", deleted(&[]), jobs(2, 1), "2 submitted jobs"),
+            ("jobs leave", deleted(&[]), jobs(0, 1), "1 jobs of it are being"),
+            ("jobs are not known", deleted(&[]), uncounted, "not counted"),
+            ("not searched", deleted(&[]), seen(), "AWS is searched"),
+            ("searched too early", deleted(&[]), found(1, 0), "AWS is searched"),
+            ("nothing left", deleted(&[]), found(2, 0), ""),
+            ("records left", deleted(&[]), found(2, 3), "AWS has 3 records"),
+            ("left to another class", deleted(&[]), shared, ""),
+            ("abandoned", abandoned(), found(2, 3), ""),
+            ("abandoned with jobs", abandoned(), jobs(2, 0), "2 submitted"),
+            ("the role is gone", deleted(&[]), lost(seen()), "cannot be searched"),
+            ("it never had credentials", unused, lost(seen()), ""),
         ] {
-            let said = stays(&class, &seen);
-            assert_eq!(said.is_some(), why.is_some(), "{says}: {said:?}");
-            assert!(why.is_none_or(|why| said.unwrap().contains(why)), "{says}");
+            let said = stays(&class, &seen).unwrap_or_default();
+            assert_eq!(said.is_empty(), why.is_empty(), "{says}: {said}");
+            assert!(said.contains(why), "{says}: {said}");
         }
     }
 

@@ -45,6 +45,19 @@ pub enum Changed {
     Namespace(String),
 }
 
+impl Changed {
+    /// The object waits, and may get on by the change.
+    fn concerns(&self, stored: &Stored) -> bool {
+        let Ok(job) = &stored.0 else { return false };
+        let subject = Subject::of(job);
+        let concerned = match self {
+            Self::Class => true,
+            Self::Namespace(name) => *name == subject.namespace,
+        };
+        concerned && !subject.needs_no_class()
+    }
+}
+
 /// What of an object counts, so that other changes of it can be told apart.
 #[derive(Debug)]
 struct Noticed<T> {
@@ -205,15 +218,7 @@ pub async fn wake_waiting(
 ) {
     while let Some(change) = changes.recv().await {
         for stored in jobs.state() {
-            let waits = stored.0.as_ref().is_ok_and(|job| {
-                let subject = Subject::of(job);
-                let concerned = match &change {
-                    Changed::Class => true,
-                    Changed::Namespace(name) => *name == subject.namespace,
-                };
-                concerned && !subject.needs_no_class()
-            });
-            if waits
+            if change.concerns(&stored)
                 && wake
                     .send(ObjectRef::from_obj_with(&*stored, resource.clone()))
                     .await

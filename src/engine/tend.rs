@@ -46,16 +46,7 @@ impl Tender {
         let mut changes = self.classes.changes();
         loop {
             let places: HashSet<Identity> = self.classes.places().await;
-            tended.retain(|identity, tasks| {
-                let stays = places.contains(identity) && tasks.runs();
-                if !stays {
-                    // What was seen there gets old.
-                    let place = self.classes.engine().places.at(identity);
-                    place.sweep.send_replace(None);
-                    place.records.send_replace(None);
-                }
-                stays
-            });
+            tended.retain(|identity, tasks| (places.contains(identity) && tasks.runs()) || self.forget(identity));
             for identity in places {
                 tended
                     .entry(identity)
@@ -66,6 +57,14 @@ impl Tender {
                 _ = changes.changed() => {}
             }
         }
+    }
+
+    /// What was seen there gets old.
+    fn forget(&self, identity: &Identity) -> bool {
+        let place = self.classes.engine().places.at(identity);
+        place.sweep.send_replace(None);
+        place.records.send_replace(None);
+        false
     }
 
     fn tend(&self, identity: &Identity) -> Tended {

@@ -140,10 +140,8 @@ async fn judge(sighted: &Sighted) -> KeyVerdict {
     match key {
         KeyToJudge::Reference(reference) => {
             let context = sighted.desired.as_ref().map(|desired| &desired.pinned.context);
-            let none = BTreeMap::new();
-            session
-                .judge_key(reference, context.unwrap_or(&none), check, since)
-                .await
+            let context = context.unwrap_or(const { &BTreeMap::new() });
+            session.judge_key(reference, context, check, since).await
         }
         KeyToJudge::Pinned(arn) => {
             let pinned = sighted.seen.job.submission().map(|s| &s.request.context);

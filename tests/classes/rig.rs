@@ -137,7 +137,10 @@ impl Rig {
 
     pub async fn edit(&self, namespace: &str, name: &str, spec: Value) -> Result<()> {
         let patch = Patch::Merge(json!({"spec": spec}));
-        self.stage.jobs(namespace).patch(name, &PatchParams::default(), &patch).await?;
+        self.stage
+            .jobs(namespace)
+            .patch(name, &PatchParams::default(), &patch)
+            .await?;
         Ok(())
     }
 
@@ -214,5 +217,7 @@ pub fn says(text: &str, parts: &[&str]) -> Result<()> {
 
 /// The message of a condition.
 pub fn message<'a>(object: &'a Value, type_: &str) -> &'a str {
-    condition(object, type_).and_then(|c| c["message"].as_str()).unwrap_or_default()
+    condition(object, type_)
+        .and_then(|c| c["message"].as_str())
+        .unwrap_or_default()
 }

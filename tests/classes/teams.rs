@@ -22,13 +22,26 @@ async fn teams_run_in_their_own_accounts_each_namespace_in_a_session_of_its_own(
             let key = format!("{namespace}/TranscriptionJob/{name}/{uid}-1/");
             assert_eq!(start.body["OutputKey"], key);
             assert_eq!(start.body["OutputBucketName"], format!("{}-transcripts", team.name));
-            assert_eq!((start.account.as_str(), start.external_id.as_str()), (team.account, &*team.external_id()));
-            assert!(start.session_name.starts_with(&format!("{namespace}.")), "{}", start.session_name);
+            assert_eq!(
+                (start.account.as_str(), start.external_id.as_str()),
+                (team.account, &*team.external_id())
+            );
+            assert!(
+                start.session_name.starts_with(&format!("{namespace}.")),
+                "{}",
+                start.session_name
+            );
             let tag = |key: &str| start.session_tags[&format!("transcribe-operator.io/{key}")].as_str();
-            assert_eq!((tag("namespace"), tag("class"), tag("cluster")), (&*namespace, team.name, "stage"));
+            assert_eq!(
+                (tag("namespace"), tag("class"), tag("cluster")),
+                (&*namespace, team.name, "stage")
+            );
             assert!(tag("namespace-uid").starts_with(&start.session_name[namespace.len() + 1..]));
             let class = &seen["status"]["class"];
-            assert_eq!((&class["name"], &class["accountId"]), (&json!(team.name), &json!(team.account)));
+            assert_eq!(
+                (&class["name"], &class["accountId"]),
+                (&json!(team.name), &json!(team.account))
+            );
         }
     }
     // For each team one session of the class and one of its namespace, whose credentials Transcribe, KMS and STS share.
@@ -41,11 +54,14 @@ async fn teams_run_in_their_own_accounts_each_namespace_in_a_session_of_its_own(
         let seen = rig.until_reason(&namespace, name, "NoClass").await?;
         says(
             message(&seen, "Stalled"),
-            &[&format!("there is no class '{class}' for this namespace; it may use 'finance'")],
+            &[&format!(
+                "there is no class '{class}' for this namespace; it may use 'finance'"
+            )],
         )?;
     }
     let media = json!({"mediaFileUri": "s3://media/another/a.wav"});
-    rig.apply(&namespace, "media", Some("finance"), json!({"media": media})).await?;
+    rig.apply(&namespace, "media", Some("finance"), json!({"media": media}))
+        .await?;
     rig.until_reason(&namespace, "media", "NotAllowed").await.map(drop)
 }
 
@@ -56,7 +72,8 @@ async fn a_namespace_that_loses_its_label_submits_nothing_until_it_has_it_again(
     let namespace = rig.namespace(FINANCE).await?;
     rig.apply(&namespace, "slow", Some("finance"), json!({})).await?;
     let running = rig.until_reason(&namespace, "slow", "InProgress").await?;
-    rig.apply(&namespace, "waits", Some("finance"), json!({"suspend": true})).await?;
+    rig.apply(&namespace, "waits", Some("finance"), json!({"suspend": true}))
+        .await?;
     rig.until_reason(&namespace, "waits", "Suspended").await?;
 
     rig.label(&namespace, None).await?;
@@ -89,7 +106,12 @@ async fn a_role_that_is_gone_holds_up_its_team_only_and_one_that_is_mended_goes_
     rig.operator.wait_ready().await?;
 
     let told = rig.until_class("finance", "Ready", "IdentityNotVerified").await?;
-    let fix = ["does not let the operator assume the role", &*FINANCE.role(), "trust policy", "sts:TagSession"];
+    let fix = [
+        "does not let the operator assume the role",
+        &*FINANCE.role(),
+        "trust policy",
+        "sts:TagSession",
+    ];
     says(&told, &fix)?;
     rig.apply(&finance, "held", Some("finance"), json!({})).await?;
     let seen = rig.until_reason(&finance, "held", "AccessDenied").await?;
@@ -111,8 +133,11 @@ async fn a_role_that_is_gone_holds_up_its_team_only_and_one_that_is_mended_goes_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_of_running_jobs_holds_further_ones_back() -> Result<()> {
     let rig = Rig::start(&[]).await?;
-    rig.class(FINANCE, json!({"limits": {"maxRunningJobs": 3, "maxRunningJobsPerNamespace": 2}}))
-        .await?;
+    rig.class(
+        FINANCE,
+        json!({"limits": {"maxRunningJobs": 3, "maxRunningJobsPerNamespace": 2}}),
+    )
+    .await?;
     let (one, other) = (rig.namespace(FINANCE).await?, rig.namespace(FINANCE).await?);
     for name in ["slow-a", "slow-b", "slow-c"] {
         rig.apply(&one, name, Some("finance"), json!({})).await?;
@@ -142,10 +167,18 @@ async fn a_limit_of_running_jobs_holds_further_ones_back() -> Result<()> {
     let class = rig.stored_class("finance").await?.unwrap();
     assert_eq!(class["status"]["jobs"], json!({"waiting": 2, "running": 3}));
     rig.stage.sim.finish_all();
-    for (namespace, name) in [(&one, "slow-a"), (&one, "slow-b"), (&one, "slow-c"), (&other, "slow-a"), (&other, "slow-b")] {
-        let begun = |job: &serde_json::Value| ["InProgress", "Completed"].iter().any(|r| {
-            testkit::stage::condition(job, "Ready").is_some_and(|c| c["reason"] == **r)
-        });
+    for (namespace, name) in [
+        (&one, "slow-a"),
+        (&one, "slow-b"),
+        (&one, "slow-c"),
+        (&other, "slow-a"),
+        (&other, "slow-b"),
+    ] {
+        let begun = |job: &serde_json::Value| {
+            ["InProgress", "Completed"]
+                .iter()
+                .any(|r| testkit::stage::condition(job, "Ready").is_some_and(|c| c["reason"] == **r))
+        };
         rig.stage.until(namespace, name, crate::rig::PATIENCE, begun).await?;
     }
     Ok(())

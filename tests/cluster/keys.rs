@@ -561,7 +561,7 @@ pub async fn a_misspelt_encryption_is_warned_about() -> Result<()> {
     for (key, part) in [
         (
             KEY.replace("111122223333", "999988887777"),
-            "whose keys class 'default' does not allow",
+            "class 'default' does not allow this key",
         ),
         (KEY.replace("eu-west-1", "us-east-1"), "use a key of eu-west-1"),
         (KEY.replace("arn:aws:", "arn:aws-cn:"), "partition"),

@@ -11,7 +11,9 @@ use crate::{
         conditions::Reason,
         status::{Submission, SubmissionOutcome},
     },
-    lifecycle::{Desired, Identity, JobName, KeyVerdict, Observed, Refusal, Subject, subject::later},
+    lifecycle::{
+        Desired, Identity, JobName, KeyVerdict, Observed, Refusal, Subject, fault::NO_CREDENTIALS, subject::later,
+    },
 };
 
 /// The time that a Start takes at most. A leader with less time left submits nothing.
@@ -223,13 +225,11 @@ fn ready<'a>(
 }
 
 fn unverified(seen: &Observed, until: Timestamp) -> Step {
+    const UNVERIFIED: &str = "AWS has not confirmed yet whose credentials the operator has";
     match &seen.credentials {
-        Some(fault) => wait(fault.reason(), fault.message.clone(), until),
-        None => wait(
-            Reason::AwsUnreachable,
-            "AWS has not confirmed yet whose credentials the operator has",
-            until,
-        ),
+        Some(fault) if fault.code == NO_CREDENTIALS => wait(fault.reason(), fault.message.clone(), until),
+        Some(fault) => wait(fault.reason(), format!("{UNVERIFIED}: {}", fault.message), until),
+        None => wait(Reason::AwsUnreachable, UNVERIFIED, until),
     }
 }
 
