@@ -119,11 +119,30 @@ text! {
 
 text! {
     /// Which vocabularies, filters and language models may be named; a `*` at the end stands for any rest.
+    ///
+    /// Behind a namespace's name there must be something that no such name has: `a-*` is also what namespace `a-b` has.
     NamePattern {
         pattern: r"^[0-9a-zA-Z._{}-]*\*?$",
         length: 1..=200,
         expected: "a name, which may end in *, or * for any",
-        rules: [ONLY_NAMESPACE],
+        rules: [
+            ONLY_NAMESPACE,
+            TextRule {
+                of: r"\{namespace\}[a-z0-9-]*\*$",
+                must_match: None,
+                message: "must have a dot or an underscore between {namespace} and *, such as {namespace}_*: otherwise a \
+                          namespace may use what is of those whose names begin with its own",
+            },
+        ],
+    }
+}
+
+text! {
+    /// A role of the class.
+    ClassRoleArn {
+        pattern: concat!("^arn:", partition_pattern!(), ":iam::[0-9]{12}:role/[A-Za-z0-9:_/+=,@.-]+$"),
+        length: 20..=2048,
+        expected: "the ARN of an IAM role, as arn:aws:iam::111122223333:role/name",
     }
 }
 
@@ -256,10 +275,27 @@ mod tests {
             "arn:aws:kms:eu-west-1:111122223333:alias/aws/s3",
             "arn:*",
         ]);
-        accepts::<NamePattern>(&["*", "finance-*", "{namespace}-*", "words"]);
-        rejects::<NamePattern>(&["", "*-x", "a b", "{name}-*"]);
+        accepts::<NamePattern>(&[
+            "*",
+            "finance-*",
+            "{namespace}_*",
+            "{namespace}-words",
+            "{namespace}-a.*",
+            "words",
+        ]);
+        rejects::<NamePattern>(&[
+            "",
+            "*-x",
+            "a b",
+            "{name}_*",
+            "{namespace}*",
+            "{namespace}-*",
+            "x.{namespace}-a*",
+        ]);
         accepts::<RolePattern>(&["*", "arn:aws:iam::111122223333:role/a/b"]);
         rejects::<RolePattern>(&["arn:aws:iam::111122223333:role/*", "arn:aws:iam::*:role/a", "role/a"]);
+        accepts::<ClassRoleArn>(&["arn:aws:iam::111122223333:role/a/b"]);
+        rejects::<ClassRoleArn>(&["*", "arn:aws:iam:::role/a", "arn:aws:iam::111122223333:role/", "role/a"]);
         accepts::<BucketPattern>(&["*", "finance-transcripts"]);
         rejects::<BucketPattern>(&["finance-*", "a_b", ""]);
     }

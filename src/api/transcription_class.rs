@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::class_words::{
-    AccessCheck, BucketPattern, ContextTemplate, ExternalId, KeyPattern, KeyPrefix, KindName, NamePattern, Permission,
-    RegionName, RolePattern, Severity, UriPattern,
+    AccessCheck, BucketPattern, ClassRoleArn, ContextTemplate, ExternalId, KeyPattern, KeyPrefix, KindName,
+    NamePattern, Permission, RegionName, RolePattern, Severity, UriPattern,
 };
 use super::common::{Seconds, Tags};
-use super::types::{BucketName, ContextKey, DeletionPolicy, Int, KmsKeyRef, List, Map, RoleArn};
+use super::types::{BucketName, ContextKey, DeletionPolicy, Int, KmsKeyRef, List, Map};
 
 /// The annotation that makes a class the one of jobs that name none.
 pub const DEFAULT_CLASS_ANNOTATION: &str = "transcribe-operator.io/is-default-class";
@@ -58,7 +58,13 @@ pub const ABANDON_ANNOTATION: &str = "transcribe-operator.io/abandon-records";
     ).message(
         "the AWS account of a class cannot change, since jobs of it are there; the role may become another one of the same \
          account, but cannot be added or removed. Create another class"
-    ).field_path(".identity")
+    ).field_path(".identity"),
+    validation = Rule::new(
+        "!has(self.encryption) || !has(self.encryption.defaultKmsKeyId) || !self.encryption.defaultKmsKeyId.startsWith('arn:') \
+         || self.encryption.defaultKmsKeyId.split(':')[3] == self.region"
+    ).message(
+        "the default key must be in the Region of the class: use a key of that Region"
+    ).field_path(".encryption.defaultKmsKeyId")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct TranscriptionClassSpec {
@@ -69,6 +75,13 @@ pub struct TranscriptionClassSpec {
     pub identity: Option<ClassIdentity>,
     /// Which namespaces may use the class, by their labels. None when omitted; every one when empty ({}).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new(
+        "!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] \
+         ? has(e.values) && e.values.size() > 0 \
+         : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || e.values.size() == 0))"
+    ).message(
+        "matchExpressions: the operator must be In or NotIn, with values, or Exists or DoesNotExist, without"
+    ))]
     pub namespace_selector: Option<LabelSelector>,
     /// Which media may be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,7 +92,8 @@ pub struct TranscriptionClassSpec {
     /// How output is encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<ClassEncryption>,
-    /// Which vocabularies, vocabulary filters and language models may be named, such as `finance-*` or `{namespace}-*`.
+    /// Which vocabularies, vocabulary filters and language models may be named, such as `finance-*` or
+    /// `{namespace}_*` (a namespace's name has no underscore). None when omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_names: Option<List<NamePattern, 0, 64>>,
     /// Which roles Amazon Transcribe may be told to assume.
@@ -101,7 +115,7 @@ pub struct TranscriptionClassSpec {
 #[serde(rename_all = "camelCase")]
 pub struct ClassIdentity {
     /// The role.
-    pub role_arn: RoleArn,
+    pub role_arn: ClassRoleArn,
     /// What the role's trust policy asks for as sts:ExternalId.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
@@ -158,6 +172,9 @@ pub struct ClassEncryption {
     pub allowed_kms_keys: Option<List<KeyPattern, 0, 64>>,
     /// Pairs that are added to the encryption context of every job with a key. A tenant can neither override nor shadow one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.all(k, self.exists_one(o, o.lowerAscii() == k.lowerAscii()))").message(
+        "keys must differ in more than upper and lower case: IAM matches kms:EncryptionContext:<key> without regard to it"
+    ))]
     pub added_context: Option<Map<ContextKey, ContextTemplate, 1, 10>>,
     /// Keys that the encryption context of every job must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,7 +211,7 @@ pub struct DataAccess {
     pub allowed_role_arns: Option<List<RolePattern, 0, 64>>,
     /// The role of jobs that need one and name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default_role_arn: Option<RoleArn>,
+    pub default_role_arn: Option<ClassRoleArn>,
 }
 
 /// How many jobs run at once.

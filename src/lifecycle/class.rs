@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use kube::core::{Selector, SelectorExt as _};
 
 use super::{Identity, Refusal};
 use crate::api::{
+    class_words::AccessCheck,
     conditions::Reason,
     status::ClassRef,
     transcription_class::{
         ClassEncryption, ClassIdentity, ClassOutput, DEFAULT_CLASS_ANNOTATION, TranscriptionClass,
         TranscriptionClassSpec,
     },
+    types::KmsKeyRef,
 };
 
 /// A class as jobs are bound to it: what the platform team wrote, and the account that AWS confirmed.
@@ -53,6 +55,14 @@ impl Class {
         self.spec.output.as_ref()
     }
 
+    pub(super) fn default_key(&self) -> Option<&KmsKeyRef> {
+        self.encryption()?.default_kms_key_id.as_ref()
+    }
+
+    pub(super) fn verify_access(&self) -> AccessCheck {
+        self.encryption().map_or(AccessCheck::Warn, |rules| rules.verify_access)
+    }
+
     pub(super) fn encryption(&self) -> Option<&ClassEncryption> {
         self.spec.encryption.as_ref()
     }
@@ -64,9 +74,16 @@ pub type Labels = BTreeMap<String, String>;
 /// Whether a namespace with these labels may use a class. A selector that cannot be read selects nothing.
 pub fn admits(spec: &TranscriptionClassSpec, namespace: &Labels) -> bool {
     let selects = |selector: &LabelSelector| {
-        Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(namespace))
+        let says_something = selector.match_expressions.iter().flatten().all(has_values_if_any);
+        says_something && Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(namespace))
     };
     spec.namespace_selector.as_ref().is_some_and(selects)
+}
+
+/// `NotIn` nothing would select everything.
+fn has_values_if_any(requirement: &LabelSelectorRequirement) -> bool {
+    let wanted = matches!(requirement.operator.as_str(), "In" | "NotIn");
+    wanted != requirement.values.as_ref().is_none_or(Vec::is_empty)
 }
 
 /// The class of jobs that name none: of several, the newest (as with a StorageClass), and of those of one age the first by name.

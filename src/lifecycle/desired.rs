@@ -9,6 +9,7 @@ use super::{
     class::Class,
     fault::{FaultKind, NO_CREDENTIALS},
     name::NameHead,
+    observed::Identity,
     subject::Subject,
 };
 use crate::api::{
@@ -140,7 +141,7 @@ impl Desired {
         let output = bind::output(&spec, class, job)?;
         bind::media(&spec, class, job)?;
         bind::resource_names(&spec, class, job)?;
-        let Effective { key, context } = bind::effective(&spec, class, job)?;
+        let Effective { key, context } = bind::effective(&spec, class, job, output.bucket.as_ref())?;
         let pinned = PinnedRequest {
             kms_key_arn: None,
             context,
@@ -151,20 +152,29 @@ impl Desired {
         };
         let (controls, defaults) = (spec.controls(), class.spec.job_defaults.as_ref());
         let retention = controls.deletion_policy.or(defaults.and_then(|d| d.deletion_policy));
-        let ttl = defaults.and_then(|d| d.ttl_seconds_after_finished);
         Ok(Self {
             key,
             class: class.reference.clone(),
-            verify_access: class
-                .spec
-                .encryption
-                .as_ref()
-                .map_or(AccessCheck::Warn, |rules| rules.verify_access),
+            verify_access: class.verify_access(),
             retain: retention == Some(DeletionPolicy::Retain),
-            default_ttl: ttl.map(Int::get),
+            default_ttl: defaults.and_then(|d| d.ttl_seconds_after_finished).map(Int::get),
             pinned,
             spec,
         })
+    }
+
+    /// Whether the key is known to be one that the class allows. While the account is not known, nobody can say which key a
+    /// bare id or alias means: AWS KMS is not asked about it, and nothing is submitted with it.
+    pub fn key_is_judged(&self) -> bool {
+        self.key.is_none() || self.class.account_id.is_some()
+    }
+
+    /// These credentials are those that the request was bound for.
+    pub fn is_for(&self, identity: &Identity) -> bool {
+        let account = self.class.account_id.as_ref();
+        self.key_is_judged()
+            && account.is_none_or(|account| *account == identity.account)
+            && self.class.region == identity.region
     }
 
     /// What is pinned by the intent of an attempt, once the key is resolved.

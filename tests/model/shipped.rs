@@ -461,9 +461,13 @@ fn bind(config: &Configuration, binding: Binding, rules: &Rules, slot: usize) ->
     if config.retain {
         spec["deletionPolicy"] = json!("Retain");
     }
+    let account = spec.get("encryption").map(|_| ACCOUNTS[0]);
     let classes = Some(class()).filter(|_| binding != Binding::NoClass);
     let classes: Vec<_> = classes.map(Box::new).into_iter().collect();
-    let class = Class::new(select(&classes, Some("default"), Some(&Labels::new()))?, None);
+    let class = Class::new(
+        select(&classes, Some("default"), Some(&Labels::new()))?,
+        account.map(ToOwned::to_owned),
+    );
     let mut job = created(&crate::configurations::BASE);
     UIDS[slot].clone_into(&mut job.uid);
     Desired::bind(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::refused;
+use super::{output::BUCKET_FIELD, refused};
 use crate::{
     admission::rules::{credential, personal_data},
     api::{
@@ -10,7 +10,7 @@ use crate::{
         class_words::{Permission, Severity, expand, matches},
         common::EncryptionContext,
         conditions::Reason,
-        types::{KeyForm, KmsKeyRef, partition},
+        types::{ContextValue, KeyForm, KmsKeyRef, partition},
     },
     lifecycle::{Class, Refusal, Subject, key::KEY_FIELD},
 };
@@ -26,24 +26,41 @@ pub(in crate::lifecycle) struct Effective {
     pub(in crate::lifecycle) context: BTreeMap<String, String>,
 }
 
-/// The key and the context of a job: its own, or what its class supplies.
-pub(in crate::lifecycle) fn effective(spec: &Spec, class: &Class, job: &Subject) -> Result<Effective, Refusal> {
-    let named = spec.encryption().and_then(|e| e.kms_key_id.as_ref());
-    if let Some(key) = named {
-        place(key, class)?;
-        allowed(key, class)?;
+/// The key and the context of a job: its own, or what its class supplies. AWS takes a key only with an output bucket.
+pub(in crate::lifecycle) fn effective(
+    spec: &Spec,
+    class: &Class,
+    job: &Subject,
+    bucket: Option<&String>,
+) -> Result<Effective, Refusal> {
+    let key = key(spec, class)?;
+    let context = context(spec, class, job, key.is_some())?;
+    if key.is_some() && bucket.is_none() {
+        let message = "required: only output in a bucket of yours can be encrypted with a key, and Amazon Transcribe would keep \
+                       this one in a bucket of its own";
+        return Err(Refusal::field(Reason::OutputRequired, BUCKET_FIELD, message));
     }
-    let default = class.encryption().and_then(|rules| rules.default_kms_key_id.as_ref());
-    let key = named.or(default).cloned();
-    if key.is_none() && class.encryption().is_some_and(|rules| rules.required) {
+    Ok(Effective { key, context })
+}
+
+fn key(spec: &Spec, class: &Class) -> Result<Option<KmsKeyRef>, Refusal> {
+    let named = spec.encryption().and_then(|e| e.kms_key_id.as_ref());
+    let key = named.or(class.default_key());
+    let Some(key) = key else {
+        if class.encryption().is_none_or(|rules| !rules.required) {
+            return Ok(None);
+        }
         let message = format!(
             "required: class '{}' accepts no job without a key, and has no default one",
             class.name()
         );
         return Err(Refusal::field(Reason::KeyRequired, KEY_FIELD, message));
+    };
+    place(key, class)?;
+    if named.is_some() {
+        allowed(key, class)?;
     }
-    let context = context(spec, class, job, key.is_some())?;
-    Ok(Effective { key, context })
+    Ok(Some(key.clone()))
 }
 
 /// A key that is named by an ARN is in the job's Region and partition.
@@ -78,26 +95,19 @@ fn place(key: &KmsKeyRef, class: &Class) -> Result<(), Refusal> {
 }
 
 /// The key is one that the class allows, before anybody is asked about it: one text for all that are not, so that nobody learns
-/// from it which keys there are. While the account is not known, what a bare id or alias means is not either; the reconciler
-/// judges it before anything is sent.
+/// from it which keys there are. While the account is not known, what a bare id or alias means is not either: it is judged
+/// when it is ([`Desired::key_is_judged`](crate::lifecycle::Desired::key_is_judged)).
 fn allowed(key: &KmsKeyRef, class: &Class) -> Result<(), Refusal> {
-    let rules = class.encryption();
-    let account = class.reference.account_id.as_deref();
+    let account = class.reference.account_id.as_deref().or(key.account());
     let written_out = |key: &KmsKeyRef| key.arn(account, &class.reference.region);
-    let default = rules.and_then(|rules| rules.default_kms_key_id.as_ref());
-    if default == Some(key) {
-        return Ok(());
-    }
-    let patterns = rules
-        .and_then(|rules| rules.allowed_kms_keys.as_deref())
-        .unwrap_or_default();
-    let is_allowed = match written_out(key) {
-        Some(arn) => {
-            default.and_then(written_out).is_some_and(|default| default == arn)
-                || patterns.iter().any(|pattern| matches(pattern.as_str(), &arn))
-        }
-        None => true,
-    };
+    let patterns = class.encryption().and_then(|rules| rules.allowed_kms_keys.as_deref());
+    let is_allowed = written_out(key).is_none_or(|arn| {
+        class.default_key().and_then(written_out).as_ref() == Some(&arn)
+            || patterns
+                .unwrap_or_default()
+                .iter()
+                .any(|pattern| matches(pattern.as_str(), &arn))
+    });
     if is_allowed {
         return Ok(());
     }
@@ -127,7 +137,7 @@ fn context(spec: &Spec, class: &Class, job: &Subject, key: bool) -> Result<BTree
     if let Some(message) = leaks(&context) {
         return invalid(message);
     }
-    let added = added(spec, class, job);
+    let added = added(spec, class, job)?;
     let shadows = |key: &&String| added.keys().any(|other| other.eq_ignore_ascii_case(key));
     if let Some(taken) = context.keys().find(shadows) {
         let message = format!(
@@ -187,7 +197,8 @@ fn without_context(spec: &Spec, class: &Class) -> Result<BTreeMap<String, String
     Err(refused("spec.encryption", message))
 }
 
-fn added(spec: &Spec, class: &Class, job: &Subject) -> BTreeMap<String, String> {
+/// The pairs that the class adds. What a template became is held to AWS's bounds like what a tenant writes.
+fn added(spec: &Spec, class: &Class, job: &Subject) -> Result<BTreeMap<String, String>, Refusal> {
     let values = [
         ("namespace", job.namespace.as_str()),
         ("name", job.name.as_str()),
@@ -196,7 +207,19 @@ fn added(spec: &Spec, class: &Class, job: &Subject) -> BTreeMap<String, String> 
     let added = class.encryption().and_then(|rules| rules.added_context.as_ref());
     let pairs = added.into_iter().flat_map(|added| added.iter());
     pairs
-        .map(|(key, template)| (key.to_string(), expand(template.as_str(), &values)))
+        .map(|(key, template)| {
+            let value = expand(template.as_str(), &values);
+            let value: ContextValue = value.parse().map_err(|error| {
+                let (class, key) = (class.name(), brief(key.as_str()));
+                refused(
+                    CONTEXT_FIELD,
+                    format!(
+                        "the value that class '{class}' gives to '{key}' {error}; ask your platform team to shorten it"
+                    ),
+                )
+            })?;
+            Ok((key.to_string(), value.to_string()))
+        })
         .collect()
 }
 

@@ -22,7 +22,11 @@ pub(in crate::lifecycle) fn media(spec: &Spec, class: &Class, job: &Subject) -> 
         .input
         .as_ref()
         .and_then(|input| input.allowed_uris.as_deref());
-    for (field, uri) in spec.media_uris() {
+    let anything = allowed
+        .unwrap_or_default()
+        .iter()
+        .any(|pattern| pattern.as_str() == "*");
+    for (field, uri) in spec.media_uris().into_iter().filter(|_| !anything) {
         if let Some(problem) = not_canonical(uri.parts().1) {
             return Err(refused(
                 field,
@@ -45,22 +49,23 @@ pub(in crate::lifecycle) fn media(spec: &Spec, class: &Class, job: &Subject) -> 
 /// At or below a URI: the same bucket, and the same key or one below it.
 fn is_within(pattern: &str, uri: &S3Uri) -> bool {
     let below = |rest: &str| rest.is_empty() || rest.starts_with('/') || pattern.ends_with('/');
-    pattern == "*" || uri.as_str().strip_prefix(pattern).is_some_and(below)
+    uri.as_str().strip_prefix(pattern).is_some_and(below)
 }
 
 /// Why a key could be read as another one by something that resolves paths or decodes URLs.
 pub(super) fn not_canonical(key: &str) -> Option<&'static str> {
-    let segments = || key.split('/');
-    if segments().any(|segment| segment == "." || segment == "..") {
+    if key.split(['/', '\\']).any(|segment| segment == "." || segment == "..") {
         return Some("has a segment of dots");
     }
     let inner = key.trim_end_matches('/');
     if key.starts_with('/') || inner.contains("//") || key.len() > inner.len() + 1 {
         return Some("has an empty segment");
     }
-    let lower = key.to_ascii_lowercase();
-    (lower.contains("%2f") || lower.contains("%2e") || lower.contains("%5c") || lower.contains("%25"))
-        .then_some("has an encoded slash, dot or percent sign")
+    let is_encoded = |after: &str| after.len() >= 2 && after.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    key.split('%')
+        .skip(1)
+        .any(is_encoded)
+        .then_some("has a percent-encoded character")
 }
 
 /// Vocabularies, filters and language models belong to somebody in the account.
@@ -94,7 +99,9 @@ pub(in crate::lifecycle) fn data_access_role(spec: &Spec, class: &Class) -> Resu
     let allowed = rules
         .and_then(|rules| rules.allowed_role_arns.as_deref())
         .unwrap_or_default();
-    if default == Some(role) || allowed.iter().any(|pattern| matches(pattern.as_str(), role.as_str())) {
+    if default.is_some_and(|default| default.as_str() == role.as_str())
+        || allowed.iter().any(|pattern| matches(pattern.as_str(), role.as_str()))
+    {
         return Ok(Some(role.to_string()));
     }
     Err(refused(
@@ -115,7 +122,7 @@ pub(in crate::lifecycle) fn tags(
         pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
     };
     let (mut tags, of_class) = (texts(spec.tags()), texts(class.spec.tags.as_ref()));
-    let shadows = |key: &&String| of_class.keys().any(|other| other.eq_ignore_ascii_case(key));
+    let shadows = |key: &&String| of_class.keys().any(|other| folded(other) == folded(key));
     if let Some(taken) = tags.keys().find(shadows) {
         let message = format!("class '{}' sets the tag '{taken}' itself; remove it", class.name());
         return Err(refused("spec.tags", message));
@@ -136,6 +143,11 @@ pub(in crate::lifecycle) fn tags(
     Ok(tags)
 }
 
+/// Without regard to upper and lower case, in any script: so IAM compares the keys of tags.
+fn folded(key: &str) -> String {
+    key.to_uppercase().to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -146,7 +158,6 @@ mod tests {
     fn what_is_within_a_uri_is_so_at_a_path_boundary() {
         let within = |pattern: &str, uri: &str| is_within(pattern, &uri.parse().unwrap());
         for (pattern, uri) in [
-            ("*", "s3://any/thing"),
             ("s3://media/", "s3://media/a.wav"),
             ("s3://media/fin", "s3://media/fin/a.wav"),
             ("s3://media/fin", "s3://media/fin"),
@@ -167,11 +178,22 @@ mod tests {
 
     #[test]
     fn a_key_that_may_be_read_in_two_ways_is_not_canonical() {
-        for key in ["a.wav", "a/b c/größe=1.wav", "a..b/.c", "100%.wav", "a/"] {
+        for key in [
+            "a.wav",
+            "a/b c/größe=1.wav",
+            "a..b/.c",
+            "100%.wav",
+            "a/",
+            "50% of it",
+            "%",
+            "a%2",
+            "a%zz",
+        ] {
             assert_eq!(not_canonical(key), None, "{key}");
         }
         for key in [
-            "../b", "a/../b", "a/./b", "a//b", "/a", "a/..", "a%2Fb", "%2e%2e/b", "a//", "a%5cb", "a%252fb",
+            "../b", "a/../b", "a/./b", "a//b", "/a", "a/..", "a%2Fb", "%2e%2e/b", "a//", "a%5cb", "a%252fb", r"a/..\b",
+            r"a\..\b", "a%c0%afb", "100%%2f",
         ] {
             assert!(not_canonical(key).is_some(), "{key}");
         }

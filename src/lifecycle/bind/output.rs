@@ -11,12 +11,12 @@ use crate::{
     lifecycle::{Class, Refusal, Subject},
 };
 
-const BUCKET_FIELD: &str = "spec.outputBucketName";
+pub(super) const BUCKET_FIELD: &str = "spec.outputBucketName";
 const KEY_FIELD: &str = "spec.outputKey";
 /// The longest output key that AWS takes.
 const LONGEST_KEY: usize = 1024;
-/// The most digits of an attempt's number.
-const ATTEMPT_DIGITS: usize = 2;
+/// An attempt's number with as many digits as one can have.
+const LONGEST_ATTEMPT: &str = "99";
 
 /// Where the output goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,13 +54,20 @@ pub(in crate::lifecycle) fn output(spec: &Spec, class: &Class, job: &Subject) ->
             key: key(spec, class, job)?,
         });
     }
-    if rules.is_some_and(|rules| rules.allow_service_managed) {
-        return Ok(Output::default());
-    }
-    let message = format!(
-        "required: without an output bucket the transcript would be out of your reach, and class '{}' has no bucket of its own",
-        class.name()
-    );
+    let message = match (
+        rules.is_some_and(|rules| rules.allow_service_managed),
+        spec.output_key(),
+    ) {
+        (true, None) => return Ok(Output::default()),
+        (true, Some(_)) => {
+            "required: spec.outputKey is a place in an output bucket; name one, or remove the key".to_owned()
+        }
+        (false, _) => format!(
+            "required: without an output bucket the transcript would be out of your reach, and class '{}' has no bucket of \
+             its own",
+            class.name()
+        ),
+    };
     Err(Refusal::field(Reason::OutputRequired, BUCKET_FIELD, message))
 }
 
@@ -97,8 +104,7 @@ fn key(spec: &Spec, class: &Class, job: &Subject) -> Result<Option<String>, Refu
         ));
     }
     let key = expand(prefix, &values) + named;
-    let longest = key.len() + ATTEMPT_DIGITS;
-    if longest > LONGEST_KEY + "{attempt}".len() {
+    if expand(&key, &[("attempt", LONGEST_ATTEMPT)]).len() > LONGEST_KEY {
         let message = format!("together with the class's prefix the key has over {LONGEST_KEY} characters; shorten it");
         return Err(refused(KEY_FIELD, message));
     }

@@ -88,6 +88,13 @@ pub(super) fn first(desired: &Result<Desired, Refusal>, seen: &Observed, now: Ti
         Ok(ready) => ready,
         Err(step) => return step,
     };
+    if !desired.is_for(identity) {
+        let message = format!(
+            "AWS has not confirmed yet that the credentials are those of class '{}'",
+            desired.class.name
+        );
+        return wait(Reason::AwsUnreachable, message, later(now, SOON));
+    }
     let key_arn = match settled(seen, desired.key.is_some(), now) {
         Ok(key_arn) => key_arn,
         Err(step) => return step,
