@@ -24,6 +24,7 @@ mod guardrails;
 mod keys;
 mod looking;
 mod replying;
+mod sessions;
 mod starting;
 #[path = "../attacks/table.rs"]
 mod table;
