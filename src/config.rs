@@ -1,5 +1,6 @@
 //! Flags and environment.
 
+mod install;
 mod webhook;
 
 use std::{
@@ -9,16 +10,14 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+pub use install::InstallArgs;
 pub use webhook::WebhookArgs;
 
 use crate::{
-    api::{
-        status::ClassRef,
-        types::{ContextKey, ContextValue, Invalid, KmsKeyRef},
-    },
+    api::types::KmsKeyRef,
     aws,
     check::CheckArgs,
-    lifecycle::{Class, NameHead, Rules},
+    lifecycle::{NameHead, Rules},
     runtime::telemetry::LogFormat,
 };
 
@@ -58,29 +57,13 @@ pub enum Command {
 /// The flags of `run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// The AWS Region of the jobs.
-    #[arg(long, env = "AWS_REGION")]
-    pub region: String,
+    /// The default class.
+    #[command(flatten)]
+    pub install: InstallArgs,
     /// What tells this cluster's jobs from others' in the account: 1 to 100 of a-z and 0-9. Default: the uid of the
     /// namespace kube-system without dashes. Set it when a cluster was cloned.
     #[arg(long, env = "CLUSTER_ID")]
     pub cluster_id: Option<String>,
-    /// The output bucket of jobs that name none.
-    #[arg(long, env = "OUTPUT_BUCKET")]
-    pub output_bucket: Option<String>,
-    /// A data-access role that jobs may name. May be given more than once. Default: none.
-    #[arg(long = "data-access-role", value_name = "ARN")]
-    pub data_access_roles: Vec<String>,
-    /// The KMS key of jobs that name none. Default: none, so that Amazon S3 encrypts their output with its own keys.
-    #[arg(long, env = "DEFAULT_KMS_KEY", value_name = "KEY")]
-    pub default_kms_key: Option<KmsKeyRef>,
-    /// A pair that is added to the encryption context of every job with a key. May be given more than once.
-    #[arg(long = "added-context", value_name = "KEY=VALUE", value_parser = pair)]
-    pub added_context: Vec<(ContextKey, ContextValue)>,
-    /// An account, other than the operator's own, whose KMS keys jobs may name by their ARN. May be given more than once.
-    /// Default: none.
-    #[arg(long = "key-account", value_name = "ACCOUNT", value_parser = account)]
-    pub key_accounts: Vec<String>,
     /// After how many seconds a key that was refused is judged again.
     #[arg(long, default_value_t = 300, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub key_retry: u64,
@@ -140,15 +123,6 @@ pub struct RunArgs {
     // kube says of each pass what the operator says shorter.
     #[arg(long, env = "RUST_LOG", default_value = "info,kube_runtime=warn")]
     pub log: String,
-}
-
-fn pair(text: &str) -> Result<(ContextKey, ContextValue), String> {
-    let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
-    let of = |what: &str, error: Invalid| format!("the {what} {error}");
-    Ok((
-        key.parse().map_err(|error| of("key", error))?,
-        value.parse().map_err(|error| of("value", error))?,
-    ))
 }
 
 /// An account id.
@@ -217,9 +191,11 @@ impl RunArgs {
         {
             return Err(ConfigError::BadInterval);
         }
-        let key_region = self.default_kms_key.as_ref().and_then(KmsKeyRef::region);
-        if let Some(region) = key_region.filter(|region| *region != self.region) {
-            return Err(ConfigError::DefaultKeyRegion(region.to_owned(), self.region.clone()));
+        let key_region = self.install.default_kms_key.as_ref().and_then(KmsKeyRef::region);
+        if let (Some(of_key), Some(region)) = (key_region, &self.install.region)
+            && of_key != region.as_str()
+        {
+            return Err(ConfigError::DefaultKeyRegion(of_key.to_owned(), region.to_string()));
         }
         Ok(())
     }
@@ -242,28 +218,15 @@ impl RunArgs {
         })
     }
 
-    /// The one class that the install's flags make.
-    pub fn class(&self) -> Class {
-        Class {
-            reference: ClassRef {
-                name: "default".to_owned(),
-                uid: None,
-                generation: None,
-                region: self.region.clone(),
-                account_id: None,
-            },
-            output_bucket: self.output_bucket.clone(),
-            default_key: self.default_kms_key.clone(),
-            added_context: self.added_context.iter().cloned().collect(),
-            key_accounts: self.key_accounts.clone(),
-            data_access_roles: self.data_access_roles.clone(),
-        }
-    }
-
     /// How AWS is reached.
     pub fn aws(&self) -> aws::Settings {
         aws::Settings {
-            region: self.region.clone(),
+            region: self
+                .install
+                .region
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             transcribe_endpoint: self.transcribe_endpoint.clone(),
             kms_endpoint: self.kms_endpoint.clone(),
             sts_endpoint: self.sts_endpoint.clone(),

@@ -6,7 +6,10 @@ use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt as _,
-    runtime::events::{Recorder, Reporter},
+    runtime::{
+        events::{Recorder, Reporter},
+        reflector::ObjectRef,
+    },
 };
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tracing::info;
@@ -17,17 +20,19 @@ use crate::{
         server::{Source, Webhook},
     },
     api::Kind,
-    aws::Connection,
-    class::{Binder, Classes, InstallClass},
+    aws::Aws,
+    class::{self, Binder, ClassStore, Classes, install, watch},
     config::RunArgs,
     engine::{
         Engine,
         follow::Follower,
-        identity,
+        limits::Counts,
         orphans::{Found, Sweeper},
+        tend::Tender,
     },
-    lifecycle::Rules,
+    lifecycle::{Identity, Rules},
     reconcile::{
+        Stored,
         context::{Backoffs, Context},
         controller::{self, Cache},
     },
@@ -73,76 +78,195 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<()> {
     args.check()?;
-    let class = args.class();
-    let install = |engine: &Engine| -> Arc<dyn Classes> {
-        Arc::new(InstallClass {
-            class,
-            identity: engine.identity.subscribe(),
-        })
-    };
-    run_with(args, clients, install, stop).await
+    run_with(args, clients, |store| store, stop).await
 }
 
-/// Runs the operator with other classes than the install's.
+/// Runs the operator with another way to find the class of an object.
 pub async fn run_with(
     args: RunArgs,
     clients: Clients,
-    classes: impl FnOnce(&Engine) -> Arc<dyn Classes>,
+    classes: impl FnOnce(Arc<ClassStore>) -> Arc<dyn Classes>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<()> {
     let rules = args.rules(&cluster_id(&args, &clients.request).await?)?;
     let (cluster_id, version) = (rules.head.cluster_id(), env!("CARGO_PKG_VERSION"));
-    info!(version, cluster_id, region = args.region, "starting");
+    info!(version, cluster_id, "starting");
     let metrics = Metrics::new();
     let ready = Readiness::default();
     ready.waits(OBJECTS, "the objects are not listed yet");
     let listener = TcpListener::bind(&RunArgs::addresses(args.metrics_listen)[..])
         .await
         .context("--metrics-listen")?;
-    let engine = Engine::new(Connection::new(&args.aws(), metrics.clone()).await);
-    let kind = Kind::TranscriptionJob;
-    let cache = Cache::new(kind);
+    let aws = Aws::load(args.aws(), metrics.clone()).await;
+    let engine = Engine::new(aws, rules.max_skew);
+    let store = Arc::new(ClassStore::new(
+        clients.request.clone(),
+        engine.clone(),
+        rules.head.cluster_id(),
+    ));
+    let parts = Parts {
+        kind: Kind::TranscriptionJob,
+        args,
+        clients,
+        engine,
+        rules,
+        metrics,
+        ready,
+        binding: classes(store.clone()),
+        classes: store,
+    };
+    let cache = Cache::new(parts.kind);
+    let counts = Counts::of([cache.store.clone()]);
     let (wake, woken) = mpsc::channel(1024);
     let mut tasks = JoinSet::new();
-    tasks.spawn(identity::run(engine.clone(), rules.max_skew));
-    tasks.spawn(follower(&args, &engine, kind, &cache, wake, &rules, &metrics).run());
-    tasks.spawn(sweeper(&args, &engine, kind, &clients, &rules, &metrics).run());
-    let binder = Binder {
-        kind,
-        head: rules.head.clone(),
-        classes: classes(&engine),
+    parts.watch_classes(&mut tasks, &cache, &counts, &wake);
+    tasks.spawn(parts.tender(&cache, wake).run());
+    parts.webhook(&mut tasks)?;
+    let controller = controller::run(
+        Arc::new(parts.context(counts)),
+        parts.clients.watch.clone(),
+        cache,
+        woken,
+        parts.args.concurrency,
+        parts.ready.clone(),
+        stop,
+    );
+    let controller = async {
+        parts.classes.settled().await;
+        controller.await;
     };
-    if let Some(certificate) = certificate(&args, &clients, &ready, &metrics) {
-        let addresses = RunArgs::addresses(args.webhook.webhook_listen);
+    tokio::select! {
+        () = controller => Ok(()),
+        served = admin::serve(listener, parts.metrics.clone(), parts.ready.clone()) => served.context("the admin endpoints ended"),
+        ended = tasks.join_next() => Err(anyhow::anyhow!("a task of the operator ended: {ended:?}")),
+    }
+}
+
+/// What everything that runs is made of.
+struct Parts {
+    kind: Kind,
+    args: RunArgs,
+    clients: Clients,
+    engine: Engine,
+    rules: Rules,
+    metrics: Metrics,
+    ready: Readiness,
+    binding: Arc<dyn Classes>,
+    classes: Arc<ClassStore>,
+}
+
+type Wake = mpsc::Sender<ObjectRef<Stored>>;
+
+impl Parts {
+    fn binder(&self) -> Binder {
+        Binder {
+            kind: self.kind,
+            head: self.rules.head.clone(),
+            classes: self.binding.clone(),
+        }
+    }
+
+    /// The watches of classes and namespaces, the controller of classes, and the default class.
+    fn watch_classes(&self, tasks: &mut JoinSet<()>, cache: &Cache, counts: &Counts, wake: &Wake) {
+        let (tell, changes) = mpsc::unbounded_channel();
+        for what in [watch::CLASSES, watch::NAMESPACES] {
+            self.ready.waits(what, format!("the {what} are not listed yet"));
+        }
+        let (client, ready) = (self.clients.watch.clone(), self.ready.clone());
+        let (stored, classes) = watch::classes(client.clone(), self.classes.clone(), tell.clone(), ready.clone());
+        tasks.spawn(watch::namespaces(client, self.classes.clone(), tell, ready.clone()));
+        tasks.spawn(watch::wake_waiting(
+            changes,
+            cache.store.clone(),
+            self.kind.resource(),
+            wake.clone(),
+        ));
+        let request = self.clients.request.clone();
+        let context = class::controller::Context::new(
+            request.clone(),
+            self.classes.clone(),
+            counts.clone(),
+            self.metrics.clone(),
+            ready.clone(),
+        );
+        tasks.spawn(class::controller::run(Arc::new(context), stored, classes));
+        if self.args.install.region.is_some() {
+            ready.waits(install::DEFAULT, "the default class is not there yet");
+            let make = install::run(request, self.classes.clone(), self.args.install.clone(), ready);
+            tasks.spawn(async {
+                make.await;
+                std::future::pending::<()>().await;
+            });
+        }
+    }
+
+    fn tender(&self, cache: &Cache, wake: Wake) -> Tender {
+        let follower = Follower {
+            place: self.engine.places.at(&Identity::default()),
+            classes: self.classes.clone(),
+            kind: self.kind,
+            store: cache.store.clone(),
+            wake,
+            head: self.rules.head.as_str().to_owned(),
+            interval: Duration::from_secs_f64(self.args.follow_interval),
+            metrics: self.metrics.clone(),
+        };
+        let sweeper = Sweeper {
+            place: follower.place.clone(),
+            classes: self.classes.clone(),
+            kind: self.kind,
+            client: self.clients.request.clone(),
+            rules: self.rules.clone(),
+            interval: Duration::from_secs_f64(self.args.orphan_interval),
+            dry_run: self.args.orphan_dry_run,
+            metrics: self.metrics.clone(),
+            found: Found::default(),
+        };
+        Tender {
+            classes: self.classes.clone(),
+            follower,
+            sweeper,
+        }
+    }
+
+    fn webhook(&self, tasks: &mut JoinSet<()>) -> Result<()> {
+        let Some(certificate) = certificate(&self.args, &self.clients, &self.ready, &self.metrics) else {
+            return Ok(());
+        };
+        let addresses = RunArgs::addresses(self.args.webhook.webhook_listen);
         let listener = std::net::TcpListener::bind(&addresses[..]).context("--webhook-listen")?;
         let webhook = Webhook {
-            binders: Arc::new([binder.clone()]),
-            engine: engine.clone(),
-            metrics: metrics.clone(),
+            binders: Arc::new([self.binder()]),
+            classes: self.classes.clone(),
+            metrics: self.metrics.clone(),
         };
         tasks.spawn(async move {
             let ended = webhook.serve(listener, certificate).await;
             tracing::error!(?ended, "the webhook ended");
         });
+        Ok(())
     }
-    let context = context(&args, &clients, engine.clone(), rules, binder, metrics.clone());
-    let controller = controller::run(
-        Arc::new(context),
-        clients.watch,
-        cache,
-        woken,
-        args.concurrency,
-        ready.clone(),
-        stop,
-    );
-    let controller = async {
-        identity::verified(&engine).await;
-        controller.await;
-    };
-    tokio::select! {
-        () = controller => Ok(()),
-        served = admin::serve(listener, metrics, ready) => served.context("the admin endpoints ended"),
-        ended = tasks.join_next() => Err(anyhow::anyhow!("a task of the operator ended: {ended:?}")),
+
+    fn context(&self, counts: Counts) -> Context {
+        let reporter = Reporter {
+            controller: "transcribe-operator".to_owned(),
+            instance: self.args.pod_name.clone(),
+        };
+        Context {
+            kind: self.kind,
+            client: self.clients.request.clone(),
+            engine: self.engine.clone(),
+            classes: self.classes.clone(),
+            counts,
+            rules: self.rules.clone(),
+            binder: self.binder(),
+            recorder: Recorder::new(self.clients.request.clone(), reporter),
+            metrics: self.metrics.clone(),
+            pass_timeout: Duration::from_secs(self.args.pass_timeout),
+            // One replica, replaced by recreation: it leads as long as it lives.
+            leader_for: || Duration::MAX,
+            backoffs: Backoffs::default(),
+        }
     }
 }
 
@@ -163,73 +287,6 @@ fn certificate(args: &RunArgs, clients: &Clients, ready: &Readiness, metrics: &M
         })));
     }
     flags.webhook_cert_dir.clone().map(Source::Folder)
-}
-
-fn follower(
-    args: &RunArgs,
-    engine: &Engine,
-    kind: Kind,
-    cache: &Cache,
-    wake: mpsc::Sender<kube::runtime::reflector::ObjectRef<crate::reconcile::Stored>>,
-    rules: &Rules,
-    metrics: &Metrics,
-) -> Follower {
-    Follower {
-        engine: engine.clone(),
-        kind,
-        store: cache.store.clone(),
-        wake,
-        head: rules.head.as_str().to_owned(),
-        interval: Duration::from_secs_f64(args.follow_interval),
-        metrics: metrics.clone(),
-    }
-}
-
-fn sweeper(
-    args: &RunArgs,
-    engine: &Engine,
-    kind: Kind,
-    clients: &Clients,
-    rules: &Rules,
-    metrics: &Metrics,
-) -> Sweeper {
-    Sweeper {
-        engine: engine.clone(),
-        kind,
-        client: clients.request.clone(),
-        rules: rules.clone(),
-        interval: Duration::from_secs_f64(args.orphan_interval),
-        dry_run: args.orphan_dry_run,
-        metrics: metrics.clone(),
-        found: Found::default(),
-    }
-}
-
-fn context(
-    args: &RunArgs,
-    clients: &Clients,
-    engine: Engine,
-    rules: Rules,
-    binder: Binder,
-    metrics: Metrics,
-) -> Context {
-    let reporter = Reporter {
-        controller: "transcribe-operator".to_owned(),
-        instance: args.pod_name.clone(),
-    };
-    Context {
-        kind: binder.kind,
-        client: clients.request.clone(),
-        engine,
-        rules,
-        binder,
-        recorder: Recorder::new(clients.request.clone(), reporter),
-        metrics,
-        pass_timeout: Duration::from_secs(args.pass_timeout),
-        // One replica, replaced by recreation: it leads as long as it lives.
-        leader_for: || Duration::MAX,
-        backoffs: Backoffs::default(),
-    }
 }
 
 /// The cluster id of the flags, or the uid of `kube-system`.

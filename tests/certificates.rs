@@ -346,7 +346,7 @@ async fn a_wiped_bundle_is_written_again_and_a_kill_an_upgrade_and_an_uninstall_
         NAMESPACE,
         "--reuse-values",
         "--set",
-        "outputBucket=another",
+        "defaultClass.outputBucket=another",
     ];
     helm.run(&upgrade).await.unwrap().ok().unwrap();
     assert_eq!(rig.trusted().await, bundle, "an upgrade touches the caBundle");

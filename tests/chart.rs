@@ -27,9 +27,9 @@ spec:
 const RENDERINGS: &[&[&str]] = &[
     &[],
     &[
-        "outputBucket=my-transcripts",
-        "defaultKmsKey=alias/ExampleAlias",
-        "addedContext.team=a b",
+        "defaultClass.outputBucket=my-transcripts",
+        "defaultClass.defaultKmsKey=alias/ExampleAlias",
+        "defaultClass.addedContext.team=a b",
         "clusterId=c1",
     ],
     &["webhook.url=https://operator.example:9443/validate"],
@@ -44,15 +44,15 @@ const RENDERINGS: &[&[&str]] = &[
         "tenantRoles.aggregate=true",
     ],
     &[
-        "keyAccounts={111122223333}",
-        "dataAccessRoles={arn:aws:iam::111122223333:role/reader}",
+        "defaultClass.keyAccounts={111122223333}",
+        "defaultClass.dataAccessRoles={arn:aws:iam::111122223333:role/reader}",
         "extraArgs={--concurrency=4}",
     ],
 ];
 
 /// An account id is a text of digits, and `--set` would make a number of it.
 fn set(value: &str) -> &'static str {
-    if value.starts_with("keyAccounts") {
+    if value.starts_with("defaultClass.keyAccounts") {
         "--set-string"
     } else {
         "--set"
@@ -68,7 +68,7 @@ async fn every_rendering_is_what_the_api_server_takes() {
         chart().unwrap(),
     );
     for values in RENDERINGS {
-        let region = ["region=eu-west-1"];
+        let region = ["defaultClass.region=eu-west-1"];
         let sets: Vec<&str> = region
             .iter()
             .chain(*values)
@@ -106,13 +106,21 @@ async fn a_value_that_is_misspelt_or_impossible_is_refused_by_its_name() {
         ("webhook.uri=https://a/validate", "uri"),
         ("webhook.url=http://a/validate", "/webhook/url"),
         ("webhook.failurePolicy=Maybe", "/webhook/failurePolicy"),
-        ("region=nowhere", "/region"),
-        ("keyAccounts={12}", "/keyAccounts/0"),
+        ("defaultClass.region=nowhere", "/defaultClass/region"),
+        ("defaultClass.keyAccounts={12}", "/keyAccounts/0"),
         ("tenantRoles.agregate=true", "agregate"),
         ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
     ] {
         let refused = helm
-            .run(&["template", "t", &chart, "--set", "region=eu-west-1", "--set", value])
+            .run(&[
+                "template",
+                "t",
+                &chart,
+                "--set",
+                "defaultClass.region=eu-west-1",
+                "--set",
+                value,
+            ])
             .await
             .unwrap();
         assert!(
@@ -132,7 +140,7 @@ async fn the_operator_works_with_the_rights_of_its_chart_and_no_others() {
         ..Config::default()
     };
     let sim = AwsSim::start(config).await.unwrap();
-    let install = Install::new(&plane, &["outputBucket=charted-transcripts"])
+    let install = Install::new(&plane, &["defaultClass.outputBucket=charted-transcripts"])
         .await
         .unwrap();
     assert!(install.notes.contains("kubectl wait tj/first"), "{}", install.notes);
@@ -145,6 +153,9 @@ async fn the_operator_works_with_the_rights_of_its_chart_and_no_others() {
         &["create", "tj"],
         &["update", "tj"],
         &["get", "pods", "-A"],
+        &["update", "tcls"],
+        &["delete", "tcls"],
+        &["patch", "namespaces"],
         &["patch", "validatingwebhookconfigurations/another"],
         &["create", "validatingwebhookconfigurations"],
     ] {
@@ -210,6 +221,8 @@ async fn tenants_may_edit_or_view_jobs_and_never_their_status() {
         ("editer", "update", "transcriptionjobs/status", "no"),
         ("editer", "update", "transcriptionjobs/finalizers", "no"),
         ("editer", "get", "secrets", "no"),
+        ("editer", "get", "transcriptionclasses", "no"),
+        ("viewer", "list", "transcriptionclasses", "no"),
         ("viewer", "watch", "transcriptionjobs", "yes"),
         ("viewer", "create", "transcriptionjobs", "no"),
         ("viewer", "patch", "transcriptionjobs", "no"),

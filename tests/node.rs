@@ -128,8 +128,7 @@ async fn install(plane: &ControlPlane, sim: &AwsSim) {
     kubectl.apply(NAMESPACE).await.unwrap().ok().unwrap();
     let aws = sim.url();
     let values = json!({
-        "region": "eu-west-1",
-        "outputBucket": "transcripts",
+        "defaultClass": {"region": "eu-west-1", "outputBucket": "transcripts"},
         "image": {"repository": "localhost/transcribe-operator", "tag": "test", "pullPolicy": "Never"},
         "extraArgs": [
             format!("--transcribe-endpoint={aws}"),

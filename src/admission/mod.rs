@@ -45,6 +45,12 @@ impl Verdict {
     /// The verdict on an effective request: what KMS says of its key is a denial only where it is certain.
     pub fn of(desired: &Desired, key: &KeyVerdict) -> Self {
         let mut warnings = desired.warnings();
+        // What is said of a key that the class may not allow is none of the tenant's business.
+        let key = if desired.key_is_judged() {
+            key
+        } else {
+            &KeyVerdict::NotAsked
+        };
         let told = match key {
             KeyVerdict::Refused(refusal) => return Self::denied(refusal.clone()),
             KeyVerdict::Unsettled { refusal, .. } => Some(refusal.to_string()),

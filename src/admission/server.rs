@@ -27,9 +27,8 @@ use super::{
     response, submitted,
 };
 use crate::{
-    class::Binder,
-    engine::Engine,
-    lifecycle::{KeyVerdict, Refusal, Subject, fault::TIMEOUT, key::unanswered},
+    class::{Binder, ClassStore},
+    lifecycle::{Desired, KeyVerdict, Refusal, Subject, fault::TIMEOUT, key::unanswered},
     runtime::metrics::Metrics,
 };
 
@@ -49,8 +48,8 @@ const HEAD: Duration = Duration::from_secs(5);
 pub struct Webhook {
     /// The classes of the kinds that are served.
     pub binders: Arc<[Binder]>,
-    /// AWS.
-    pub engine: Engine,
+    /// The sessions of the classes.
+    pub classes: Arc<ClassStore>,
     /// Counts.
     pub metrics: Metrics,
 }
@@ -113,22 +112,37 @@ impl Webhook {
                 format!("this operator does not run {kind}s"),
             ));
         };
-        // Before the class is asked for: what is verified then stays verified.
-        let verified = self.engine.identity.borrow().is_some();
         let desired = match binder.bind(&job, &Subject::of(&job)).await {
             Ok(desired) => desired,
             Err(refusal) => return Verdict::denied(refusal),
         };
-        let key = match &desired.key {
-            None => KeyVerdict::NotNeeded,
-            Some(_) if !verified => KeyVerdict::NotAsked,
-            Some(key) => {
-                let judged = self.engine.judge_key(key, &desired.pinned.context, None);
-                let judged = tokio::time::timeout(KMS_TAKES, judged).await;
-                judged.unwrap_or_else(|_| unanswered(TIMEOUT))
-            }
-        };
+        let namespace = request.namespace.as_deref().unwrap_or_default();
+        let judged = tokio::time::timeout(KMS_TAKES, self.key(&desired, namespace));
+        let key = judged.await.unwrap_or_else(|_| unanswered(TIMEOUT));
         Verdict::of(&desired, &key)
+    }
+
+    /// Judges the key with the session that would start the job. While the class's account is not known, nobody is asked: the
+    /// key was not judged by it.
+    async fn key(&self, desired: &Desired, namespace: &str) -> KeyVerdict {
+        let Some(key) = &desired.key else {
+            return KeyVerdict::NotNeeded;
+        };
+        let starter = match &desired.class.account_id {
+            Some(_) => self.classes.starter(&desired.class, namespace).await,
+            None => None,
+        };
+        let Some((_, session)) = starter else {
+            return KeyVerdict::NotAsked;
+        };
+        match session.verify().await {
+            Ok(_) => {
+                session
+                    .judge_key(key, &desired.pinned.context, desired.verify_access, None)
+                    .await
+            }
+            Err(_) => KeyVerdict::NotAsked,
+        }
     }
 }
 

@@ -107,6 +107,18 @@ pub struct Media {
     pub redacted_media_file_uri: Option<S3Uri>,
 }
 
+impl Media {
+    /// The files, and the fields that name them.
+    pub fn uris(&self) -> Vec<(&'static str, &S3Uri)> {
+        let media = self.media_file_uri.as_ref().map(|uri| ("spec.media.mediaFileUri", uri));
+        let redacted = self.redacted_media_file_uri.as_ref();
+        media
+            .into_iter()
+            .chain(redacted.map(|uri| ("spec.media.redactedMediaFileUri", uri)))
+            .collect()
+    }
+}
+
 /// What is redacted from the transcript.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
@@ -133,6 +145,21 @@ pub struct LanguageIdSettings {
     /// The custom language model to use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language_model_name: Option<ResourceName>,
+}
+
+impl LanguageIdSettings {
+    /// The vocabularies, filters and models that are named, and the members that name them.
+    pub fn resource_names(&self) -> Vec<(&'static str, &ResourceName)> {
+        let members = [
+            ("vocabularyName", &self.vocabulary_name),
+            ("vocabularyFilterName", &self.vocabulary_filter_name),
+            ("languageModelName", &self.language_model_name),
+        ];
+        let named = members
+            .into_iter()
+            .filter_map(|(member, name)| Some((member, name.as_ref()?)));
+        named.collect()
+    }
 }
 
 /// [`LanguageIdSettings`] by language.

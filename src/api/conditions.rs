@@ -95,14 +95,18 @@ reasons! {
     NameConflict => "Create a new object; its job gets another name.",
     /// The spec breaks a rule.
     InvalidSpec => "Correct the field that the message names.",
-    /// A job needs an output bucket, and neither the spec nor the install names one.
+    /// The class does not allow what the field names.
+    NotAllowed => "Change the field that the message names, or ask the platform team to allow it.",
+    /// A job needs an output bucket, and neither the spec nor the class names one.
     OutputRequired => "Set `spec.outputBucketName`.",
     /// What the key reference means cannot be found out: the operator may not describe the alias, or AWS KMS answered about another key.
     KeyNotResolvable => "Allow the operator `kms:DescribeKey`, or set `spec.encryption.kmsKeyId` to the ARN of a key (`arn:aws:kms:…:key/…`); it is tried again slowly.",
     /// The key is in another Region or partition than the job.
     KeyRegionMismatch => "Use a key of the job's Region.",
-    /// The key is in an account whose keys the class does not allow.
-    KeyAccountMismatch => "Use a key of the job's account, or ask for the account to be allowed (`--key-account`).",
+    /// The class does not allow the key.
+    KeyNotAllowed => "Use a key that the class allows, or leave `spec.encryption.kmsKeyId` out for the class's own.",
+    /// The class accepts no job without a key.
+    KeyRequired => "Set `spec.encryption.kmsKeyId` to a key that the class allows.",
     /// AWS KMS has no such key.
     KeyNotFound => "Correct `spec.encryption.kmsKeyId`; it is also looked for again slowly.",
     /// The key is an AWS managed key; those cannot be shared with Amazon Transcribe.
@@ -121,6 +125,8 @@ reasons! {
     KmsUnreachable => "Nothing; it is asked again until it answers. Nothing is submitted meanwhile.",
     /// The key is settled, but something about its use could not be proven; the message says what.
     KeyUseUnproven => "Nothing, if the job completes; otherwise allow what the message names in the key's policy.",
+    /// The class asks for proof that the key can be used with the job's encryption context, and AWS KMS denies it.
+    KeyUseDenied => "Allow the use in the key's policy, or use another key; it is tried again slowly.",
     /// No class admits this object.
     NoClass => "Set `spec.transcriptionClassName` to a class that the message names.",
     /// Amazon Transcribe refused the request.

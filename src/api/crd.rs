@@ -1,13 +1,16 @@
 //! The custom resource definitions as users get them.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt as _;
 use serde_json::Value;
 
 use super::Kind;
+use super::transcription_class::TranscriptionClass;
 
 /// All CRDs.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    Kind::ALL.iter().map(|kind| kind.crd()).collect()
+    let class = tidy(TranscriptionClass::crd());
+    Kind::ALL.iter().map(|kind| kind.crd()).chain([class]).collect()
 }
 
 /// All CRDs as YAML, each with the name of its file.

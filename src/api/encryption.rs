@@ -158,6 +158,14 @@ impl KmsKeyRef {
         }
     }
 
+    /// The account, where the reference names one.
+    pub fn account(&self) -> Option<&str> {
+        match self.form() {
+            KeyForm::KeyArn { account, .. } | KeyForm::AliasArn { account, .. } => Some(account),
+            KeyForm::KeyId(_) | KeyForm::AliasName(_) => None,
+        }
+    }
+
     /// The reference written out as an ARN: a bare id or alias is in this account and Region. `None` where that needs an
     /// account that is not known.
     pub fn arn(&self, account: Option<&str>, region: &str) -> Option<String> {

@@ -9,6 +9,7 @@
 #![allow(clippy::struct_field_names, reason = "the names are AWS's")]
 
 mod bounded;
+pub mod class_words;
 pub mod common;
 pub mod conditions;
 mod crd;
@@ -18,6 +19,7 @@ mod rules;
 mod spec;
 pub mod status;
 pub(crate) mod text;
+pub mod transcription_class;
 pub mod transcription_job;
 pub mod types;
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::common::{Encryption, JobControls, Tags};
 use super::crd;
 use super::transcription_job::{TranscriptionJob, TranscriptionJobSpec};
-use super::types::{BucketName, ClassName, OutputKey, RoleArn};
+use super::types::{BucketName, ClassName, OutputKey, ResourceName, RoleArn, S3Uri};
 
 /// A kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -184,11 +184,39 @@ impl Spec {
         }
     }
 
-    /// The role that Amazon Transcribe is to assume, and the field that names it.
-    pub fn data_access_role(&self) -> Option<(&'static str, &RoleArn)> {
+    /// Whether AWS lets the output's key be chosen.
+    pub fn takes_output_key(&self) -> bool {
+        match self {
+            Self::TranscriptionJob(_) => true,
+        }
+    }
+
+    /// Whether AWS takes an encryption context.
+    pub fn takes_context(&self) -> bool {
+        match self {
+            Self::TranscriptionJob(_) => true,
+        }
+    }
+
+    /// The media that the spec names, and the field that names it.
+    pub fn media_uris(&self) -> Vec<(&'static str, &S3Uri)> {
+        match self {
+            Self::TranscriptionJob(spec) => spec.media.uris(),
+        }
+    }
+
+    /// The vocabularies, filters and language models that the spec names, and the fields that name them.
+    pub fn resource_names(&self) -> Vec<(String, &ResourceName)> {
+        match self {
+            Self::TranscriptionJob(spec) => spec.resource_names(),
+        }
+    }
+
+    /// The role that Amazon Transcribe is to assume, and its field, where there is a block for one.
+    pub fn data_access(&self) -> Option<(&'static str, Option<&RoleArn>)> {
         match self {
             Self::TranscriptionJob(spec) => {
-                let role = spec.job_execution_settings.as_ref()?.data_access_role_arn.as_ref()?;
+                let role = spec.job_execution_settings.as_ref()?.data_access_role_arn.as_ref();
                 Some(("spec.jobExecutionSettings.dataAccessRoleArn", role))
             }
         }

@@ -129,6 +129,9 @@ pub struct Submission {
     /// When the record of an acknowledged job was first found absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent_since: Option<MicroTime>,
+    /// The time to live that the class gives to finished objects which set none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds_after_finished: Option<i32>,
 }
 
 /// What is known of a Start.

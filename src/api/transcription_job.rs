@@ -232,3 +232,34 @@ pub struct ToxicityDetectionSettings {
     /// The categories: ALL is the only value.
     pub toxicity_categories: List<ToxicityCategory, 1, 1>,
 }
+
+impl TranscriptionJobSpec {
+    /// The vocabularies, filters and models that are named, and the fields that name them.
+    pub fn resource_names(&self) -> Vec<(String, &ResourceName)> {
+        let settings = self.settings.as_ref();
+        let model = self.model_settings.as_ref();
+        let members = [
+            (
+                "spec.settings.vocabularyName",
+                settings.and_then(|s| s.vocabulary_name.as_ref()),
+            ),
+            (
+                "spec.settings.vocabularyFilterName",
+                settings.and_then(|s| s.vocabulary_filter_name.as_ref()),
+            ),
+            (
+                "spec.modelSettings.languageModelName",
+                model.and_then(|s| s.language_model_name.as_ref()),
+            ),
+        ];
+        let named = members
+            .into_iter()
+            .filter_map(|(field, name)| Some((field.to_owned(), name?)));
+        let by_language = self.language_id_settings.iter().flat_map(|languages| languages.iter());
+        let by_language = by_language.flat_map(|(language, settings)| {
+            let members = settings.resource_names().into_iter();
+            members.map(move |(member, name)| (format!("spec.languageIdSettings[{language}].{member}"), name))
+        });
+        named.chain(by_language).collect()
+    }
+}

@@ -96,8 +96,9 @@ text! {
     }
 }
 
+/// In any case of letters, since IAM compares the keys of tags without regard to it.
 const NO_RESERVED_TAG: [TextRule; 1] = [TextRule {
-    of: "^(?:[aA][wW][sS]:|transcribe-operator\\.io/)",
+    of: "^(?i:aws:|transcribe-operator\\.io/)",
     must_match: None,
     message: "must not begin with aws: or transcribe-operator.io/ (both are reserved)",
 }];
@@ -333,7 +334,14 @@ mod tests {
         accepts::<ContextKey>(&["department", " _-/\\: ", "aws"]);
         rejects::<ContextKey>(&["", "   ", "aws:x", "Aws:x", "ü", "a\tb", &"k".repeat(2001)]);
         accepts::<TagKey>(&["cost-center", "größe"]);
-        rejects::<TagKey>(&["", "aws:x", "transcribe-operator.io/uid", "a\n"]);
+        rejects::<TagKey>(&[
+            "",
+            "aws:x",
+            "transcribe-operator.io/uid",
+            "Transcribe-Operator.IO/uid",
+            "AWS:x",
+            "a\n",
+        ]);
         accepts::<TagValue>(&["", "42"]);
         rejects::<TagValue>(&[&"v".repeat(257)]);
     }
@@ -371,6 +379,8 @@ mod tests {
                 "AWS:x",
                 "xaws:",
                 "transcribe-operator.io/uid",
+                "tranScribe-operator.Io/uid",
+                "tran\u{17f}cribe-operator.io/uid",
                 "arn:",
                 "arn:aws:kms:eu-west-1:111122223333:alias/aws/s3",
                 "arn:aws:kms:eu-west-1:111122223333:alias/x",

@@ -6,6 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::assume::NotAssumed;
 use crate::lifecycle::{
     Fault, FaultKind,
     fault::{CONNECTION_LOST, LATE_SIGNATURE, NOT_SENT, TIMEOUT, UNREADABLE_REPLY},
@@ -85,6 +86,9 @@ fn below(kind: FaultKind, code: &str, message: &str) -> Fault {
 }
 
 fn not_sent_fault(error: &(dyn Error + 'static)) -> Fault {
+    if let Some(NotAssumed(fault)) = chain(error).find_map(<dyn Error>::downcast_ref::<NotAssumed>) {
+        return fault.clone();
+    }
     let no_credentials = chain(error).any(<dyn Error>::is::<CredentialsError>);
     let message = if no_credentials {
         "the operator has no credentials"
@@ -104,7 +108,7 @@ fn not_sent(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| {
         let error: &'a (dyn Error + 'static) = *error;
         error.source()

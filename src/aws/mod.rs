@@ -3,6 +3,7 @@
 //! [`Connection`] is one identity in one Region. Its calls return values and [`Fault`]s, never an `SdkError`: those print
 //! headers and bodies.
 
+mod assume;
 mod classify;
 mod kms;
 mod signing;
@@ -11,7 +12,12 @@ mod uri;
 
 use std::{sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use assume::Assumed;
+pub use assume::Role;
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, identity::IdentityCache, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::{
     lifecycle::{Fault, FaultKind, Identity, fault::UNREADABLE_REPLY},
@@ -19,9 +25,9 @@ use crate::{
 };
 
 /// How AWS is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The Region of the jobs.
+    /// The Region. Without one the SDK looks for that of the machine.
     pub region: String,
     /// Another endpoint for Amazon Transcribe (an emulator, or a VPC endpoint).
     pub transcribe_endpoint: Option<String>,
@@ -52,22 +58,87 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-impl Connection {
-    /// Prepares the clients. Nothing is sent yet.
-    pub async fn new(settings: &Settings, metrics: Metrics) -> Self {
-        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(Region::new(settings.region.clone()))
+/// Credentials are fetched anew this long before they end.
+const AHEAD: Duration = Duration::from_mins(5);
+
+fn identity_cache() -> impl aws_smithy_runtime_api::client::identity::ResolveCachedIdentity + 'static {
+    IdentityCache::lazy().buffer_time(AHEAD).build()
+}
+
+/// What all connections have in common: the operator's own credentials, time-outs and endpoints, and the clock.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    shared: SdkConfig,
+    settings: Settings,
+    skew: Arc<signing::SkewProbe>,
+    metrics: Metrics,
+}
+
+impl Aws {
+    /// Reads the environment. Nothing is sent yet.
+    pub async fn load(settings: Settings, metrics: Metrics) -> Self {
+        let mut shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .identity_cache(identity_cache())
             .timeout_config(timeouts())
-            .retry_config(RetryConfig::standard().with_max_attempts(2))
-            .load()
-            .await;
-        Self::from_config(&shared, settings, metrics)
+            .retry_config(RetryConfig::standard().with_max_attempts(2));
+        // Otherwise the SDK looks for the Region of the machine.
+        if !settings.region.is_empty() {
+            shared = shared.region(Region::new(settings.region.clone()));
+        }
+        let shared = shared.load().await.into_builder();
+        Self {
+            shared: shared.disable_clock_skew_correction(true).build(),
+            settings,
+            skew: Arc::default(),
+            metrics,
+        }
     }
 
-    /// Prepares the clients with another way to AWS than the environment's: its credentials, time-outs and retries are those
-    /// of the configuration given.
+    /// Prepares the clients of a Region with the credentials of a role, or the operator's own. They share one cache of
+    /// credentials. Nothing is sent yet.
+    pub async fn connect(&self, region: &str, role: Option<&Role>) -> Connection {
+        let mut shared = self
+            .shared
+            .clone()
+            .into_builder()
+            .region(Region::new(region.to_owned()));
+        if let Some(role) = role {
+            shared = shared.credentials_provider(self.assume(role, region).await);
+            shared = shared.identity_cache(identity_cache());
+        }
+        let settings = Settings {
+            region: region.to_owned(),
+            ..self.settings.clone()
+        };
+        Connection::with_probe(&shared.build(), &settings, self.skew.clone(), self.metrics.clone())
+    }
+
+    async fn assume(&self, role: &Role, region: &str) -> SharedCredentialsProvider {
+        let mut sts = self
+            .shared
+            .clone()
+            .into_builder()
+            .region(Region::new(region.to_owned()));
+        if self.settings.sts_endpoint.is_some() {
+            sts.set_endpoint_url(self.settings.sts_endpoint.clone());
+        }
+        SharedCredentialsProvider::new(Assumed::new(role, &sts.build()).await)
+    }
+
+    /// How far our clock and AWS's were apart when AWS last answered.
+    pub fn skew(&self) -> Duration {
+        self.skew.last()
+    }
+}
+
+impl Connection {
+    /// Prepares the clients with a way to AWS of one's own: its credentials, time-outs and retries are those of the
+    /// configuration given.
     pub fn from_config(shared: &SdkConfig, settings: &Settings, metrics: Metrics) -> Self {
-        let skew = Arc::new(signing::SkewProbe::default());
+        Self::with_probe(shared, settings, Arc::default(), metrics)
+    }
+
+    fn with_probe(shared: &SdkConfig, settings: &Settings, skew: Arc<signing::SkewProbe>, metrics: Metrics) -> Self {
         let mut transcribe = aws_sdk_transcribe::config::Builder::from(shared)
             .disable_clock_skew_correction(true)
             .interceptor(signing::SharedProbe(skew.clone()));

@@ -72,7 +72,7 @@ pub(crate) struct Install {
     /// Other accounts whose keys they may name.
     pub key_accounts: Vec<String>,
     /// The output bucket of jobs that name none.
-    pub output_bucket: Option<String>,
+    pub output_bucket: Option<BucketName>,
 }
 
 fn region(text: &str) -> Result<String, &'static str> {
@@ -102,7 +102,7 @@ pub fn run(args: CheckArgs) -> ExitCode {
         region,
         account,
         key_accounts,
-        output_bucket: output_bucket.map(String::from),
+        output_bucket,
     };
     let Input { objects, mut problems } = Input::read(&filenames, &mut io::stdin().lock());
     let items: Vec<_> = objects

@@ -9,6 +9,7 @@ use crate::api::conditions::Reason;
 use crate::api::status::ClassRef;
 use crate::api::types::KmsKeyRef;
 use crate::api::{GROUP, Kind, Spec, VERSION};
+use crate::config::InstallArgs;
 use crate::lifecycle::key::KEY_FIELD;
 use crate::lifecycle::{Class, Desired, Job, NameHead, Refusal, Request, Subject};
 
@@ -70,27 +71,33 @@ fn verdict(kind: Kind, object: &Value, install: &Install) -> Verdict {
 fn bind(request: Request, object: &Value, install: &Install) -> Result<(Desired, Vec<String>), Refusal> {
     let not_judged = unknowns(&request.spec, install);
     let head = NameHead::new("check").map_err(|error| Refusal::new(Reason::InternalError, error.to_string()))?;
-    let class = class(&request.spec, install);
+    let class = class(&request.spec, install)?;
     Ok((Desired::bind(request, &class, &head, &subject(object))?, not_judged))
 }
 
 /// The class that the flags make. What cannot be judged is taken to be supplied and allowed, and a warning says so.
-fn class(spec: &Spec, install: &Install) -> Class {
+fn class(spec: &Spec, install: &Install) -> Result<Class, Refusal> {
+    let of_the_key = key(spec).and_then(KmsKeyRef::region);
+    let region = install.region.as_deref().or(of_the_key).unwrap_or(ANY_REGION);
     let named = spec.class_name().map(ToString::to_string);
-    let of_the_key = key(spec).and_then(KmsKeyRef::region).map(ToOwned::to_owned);
-    let roles = spec.data_access_role().into_iter().map(|(_, role)| role.to_string());
-    Class {
+    let flags = InstallArgs {
+        output_bucket: install.output_bucket.clone().or_else(|| NOT_JUDGED.parse().ok()),
+        data_access_roles: "*".parse().into_iter().collect(),
+        key_accounts: install.key_accounts.clone(),
+        ..InstallArgs::default()
+    };
+    let spec = region
+        .parse()
+        .and_then(|region| flags.class(&region, install.account.as_deref()));
+    Ok(Class {
         reference: ClassRef {
             name: named.unwrap_or_else(|| "default".to_owned()),
-            region: install.region.clone().or(of_the_key).unwrap_or_default(),
+            region: region.to_owned(),
             account_id: install.account.clone(),
             ..ClassRef::default()
         },
-        output_bucket: Some(install.output_bucket.clone().unwrap_or_default()),
-        data_access_roles: roles.collect(),
-        key_accounts: install.key_accounts.clone(),
-        ..Class::default()
-    }
+        spec: spec.map_err(|error| Refusal::new(Reason::InternalError, error.to_string()))?,
+    })
 }
 
 fn key(spec: &Spec) -> Option<&KmsKeyRef> {
@@ -115,7 +122,7 @@ fn subject(object: &Value) -> Subject {
 /// The rules that need something of the install that is not given.
 fn unknowns(spec: &Spec, install: &Install) -> Vec<String> {
     let place = key(spec).and_then(KmsKeyRef::region);
-    let role = spec.data_access_role().map(|(field, _)| field);
+    let role = spec.data_access().and_then(|(field, role)| role.map(|_| field));
     let unknown = |is: bool, field: &str, rule: &str| is.then(|| format!("not judged: {field}: {rule}"));
     [
         unknown(key(spec).is_none(), KEY_FIELD, "whether the class has a default key"),
@@ -144,6 +151,11 @@ fn unknowns(spec: &Spec, install: &Install) -> Vec<String> {
     .flatten()
     .collect()
 }
+
+/// A Region in the place of one that is not given and that nothing is judged by.
+const ANY_REGION: &str = "us-east-1";
+/// A bucket in the place of one that is not given.
+const NOT_JUDGED: &str = "not-judged";
 
 /// What serde says by itself: it repeats values, and speaks of our types.
 const OF_SERDE: [&str; 7] = [

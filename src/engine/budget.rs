@@ -11,6 +11,7 @@ pub struct Budget {
     get: DefaultDirectRateLimiter,
     list: DefaultDirectRateLimiter,
     delete: DefaultDirectRateLimiter,
+    question: DefaultDirectRateLimiter,
     admitted: Mutex<Option<Instant>>,
 }
 
@@ -19,6 +20,8 @@ const START: u32 = 20;
 const GET: u32 = 25;
 const LIST: u32 = 4;
 const DELETE: u32 = 4;
+/// KMS takes 2,000 DescribeKey a second of an account, and its cryptographic quota is shared with everything else there.
+const QUESTIONS: u32 = 200;
 
 fn bucket(per_second: u32) -> DefaultDirectRateLimiter {
     RateLimiter::direct(Quota::per_second(
@@ -33,6 +36,7 @@ impl Default for Budget {
             get: bucket(GET),
             list: bucket(LIST),
             delete: bucket(DELETE),
+            question: bucket(QUESTIONS),
             admitted: Mutex::new(None),
         }
     }
@@ -62,6 +66,11 @@ impl Budget {
     /// Waits for a slot for a Delete.
     pub async fn delete(&self) {
         self.delete.until_ready().await;
+    }
+
+    /// A slot for a question to AWS KMS, if there is one now.
+    pub fn question(&self) -> bool {
+        self.question.check().is_ok()
     }
 
     /// AWS admitted a job.

@@ -3,11 +3,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use futures::{FutureExt as _, future::BoxFuture};
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tracing::{debug, warn};
 
-use super::Engine;
+use super::{place::Place, session::Session};
 use crate::{
     api::{
         Kind,
@@ -15,7 +16,8 @@ use crate::{
         status::SubmissionOutcome,
     },
     aws::transcribe::ListOf,
-    lifecycle::{Facts, Fault, Sighting, Subject, Sweep},
+    class::ClassStore,
+    lifecycle::{Facts, Fault, FaultKind, Sighting, Subject, Sweep, fault::NO_CREDENTIALS},
     reconcile::Stored,
     runtime::{clock::now, metrics::Metrics},
 };
@@ -23,8 +25,10 @@ use crate::{
 /// What a follower needs.
 #[derive(Clone, Debug)]
 pub struct Follower {
-    /// The account.
-    pub engine: Engine,
+    /// The account and Region.
+    pub place: Arc<Place>,
+    /// Who may look there.
+    pub classes: Arc<ClassStore>,
     /// The kind of jobs.
     pub kind: Kind,
     /// The objects.
@@ -47,13 +51,16 @@ impl Follower {
         loop {
             ticks.tick().await;
             let followed = self.followed();
-            self.metrics.following(followed.len());
+            self.metrics.following(&self.place.identity, followed.len());
             if followed.is_empty() {
                 continue;
             }
-            match self.sweep().await {
+            let sweep = by_any(&self.classes, &self.place, |session| self.sweep(session).boxed());
+            match sweep.await {
                 Ok(sweep) => self.publish(sweep).await,
                 Err(fault) => warn!(
+                    account = self.place.identity.account,
+                    region = self.place.identity.region,
                     code = fault.code,
                     answer = fault.message,
                     "running jobs could not be listed"
@@ -66,8 +73,10 @@ impl Follower {
         let subjects = self.store.state().into_iter().filter_map(|stored| {
             let job = stored.0.as_ref().ok()?;
             let subject = Subject::of(job);
-            let outcome = subject.submission()?.outcome;
-            let follows = match outcome {
+            let submission = subject.submission()?;
+            let here = &self.place.identity;
+            let follows = match submission.outcome {
+                _ if submission.account != here.account || submission.region != here.region => false,
                 SubmissionOutcome::Sent | SubmissionOutcome::Acknowledged | SubmissionOutcome::Conflict => true,
                 SubmissionOutcome::Refused | SubmissionOutcome::Ended => false,
             };
@@ -78,11 +87,11 @@ impl Follower {
     }
 
     /// Lists QUEUED before IN_PROGRESS, so that a job which moves meanwhile is seen at least once.
-    async fn sweep(&self) -> Result<Sweep, Fault> {
+    async fn sweep(&self, session: Session) -> Result<Sweep, Fault> {
         let begun_at = now();
         let mut running = HashMap::new();
         for of in [ListOf::Queued, ListOf::InProgress] {
-            running.extend(list_all(&self.engine, self.kind, of, &self.head).await?);
+            running.extend(list_all(&session, &self.place, self.kind, of, &self.head).await?);
         }
         Ok(Sweep { begun_at, running })
     }
@@ -90,7 +99,7 @@ impl Follower {
     async fn publish(&self, sweep: Sweep) {
         let sweep = Arc::new(sweep);
         debug!(running = sweep.running.len(), "swept");
-        self.engine.sweep.send_replace(Some(sweep.clone()));
+        self.place.sweep.send_replace(Some(sweep.clone()));
         for (reference, subject) in self.followed() {
             let news = match Sighting::of(Some(&sweep), subject.submission()) {
                 Sighting::None => false,
@@ -117,7 +126,8 @@ fn says_running(subject: &Subject) -> bool {
 
 /// Lists to the last page, or fails: a partial list proves nothing.
 pub(super) async fn list_all(
-    engine: &Engine,
+    session: &Session,
+    place: &Place,
     kind: Kind,
     of: ListOf,
     head: &str,
@@ -125,12 +135,42 @@ pub(super) async fn list_all(
     let mut jobs = HashMap::new();
     let mut from = None;
     loop {
-        engine.budget.list().await;
-        let page = engine.connection.list(kind, of, head, from).await?;
+        place.budget.list().await;
+        let page = session.connection().list(kind, of, head, from).await?;
         jobs.extend(page.jobs.into_iter().filter(|(name, _)| name.starts_with(head)));
         match page.next {
             Some(next) => from = Some(next),
             None => return Ok(jobs),
         }
     }
+}
+
+/// Does something in a place with the session of any class there: with the next one, where one fails.
+pub(super) async fn by_any<'a, T>(
+    classes: &ClassStore,
+    place: &Place,
+    call: impl Fn(Session) -> BoxFuture<'a, Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let mut last = Fault {
+        kind: FaultKind::NotSent,
+        code: NO_CREDENTIALS.to_owned(),
+        message: "no class has credentials for this account and Region".to_owned(),
+    };
+    for session in classes.sessions_at(&place.identity).await {
+        let verified = session.verify().await;
+        if let Ok(identity) = &verified
+            && *identity != place.identity
+        {
+            continue;
+        }
+        let said = match verified {
+            Ok(_) => call(session).await,
+            Err(fault) => Err(fault),
+        };
+        match said {
+            Ok(done) => return Ok(done),
+            Err(fault) => last = fault,
+        }
+    }
+    Err(last)
 }

@@ -1,47 +1,50 @@
-//! The account's budget: when calls are made, never whether or what. Losing all of its memory costs time only.
+//! Sessions, and the budgets of accounts: when calls are made, never whether or what. Losing all of its memory costs time only.
 
 pub mod budget;
 pub mod follow;
-pub mod identity;
 pub mod keys;
+pub mod limits;
+pub(crate) mod memory;
 pub mod orphans;
+pub mod place;
+pub mod session;
+pub mod tend;
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::watch;
+use moka::future::Cache;
 
-use crate::{
-    aws::Connection,
-    lifecycle::{Identity, Sweep},
-};
+use crate::aws::Aws;
 
-use budget::Budget;
-use keys::Keys;
+use place::Places;
+use session::{Caller, IDLE, Session};
 
-/// One account and Region: its connection, its request rates, and what its last sweep saw.
+/// How many sessions are kept.
+const SESSIONS: u64 = 10_000;
+
+/// All sessions, and the places that they work in.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    /// The connection.
-    pub connection: Connection,
-    /// The request rates.
-    pub budget: Arc<Budget>,
-    /// What AWS KMS said of keys.
-    pub keys: Arc<Keys>,
-    /// What the last complete sweep saw.
-    pub sweep: watch::Sender<Option<Arc<Sweep>>>,
-    /// Whose credentials the connection has, once AWS said so.
-    pub identity: watch::Sender<Option<Identity>>,
+    aws: Aws,
+    sessions: Cache<Caller, Session>,
+    /// The accounts and Regions.
+    pub places: Places,
+    max_skew: Duration,
 }
 
 impl Engine {
     /// An engine that has seen nothing yet.
-    pub fn new(connection: Connection) -> Self {
+    pub fn new(aws: Aws, max_skew: Duration) -> Self {
         Self {
-            connection,
-            budget: Arc::new(Budget::default()),
-            keys: Arc::new(Keys::default()),
-            sweep: watch::Sender::new(None),
-            identity: watch::Sender::new(None),
+            aws,
+            sessions: Cache::builder().max_capacity(SESSIONS).time_to_idle(IDLE).build(),
+            places: Places::default(),
+            max_skew,
         }
+    }
+
+    /// How far our clock and AWS's were apart when AWS last answered.
+    pub fn skew(&self) -> Duration {
+        self.aws.skew()
     }
 }

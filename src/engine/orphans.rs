@@ -3,9 +3,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use kube::{
     Api, Client,
@@ -13,10 +15,15 @@ use kube::{
 };
 use tracing::{info, warn};
 
-use super::{Engine, follow::list_all};
+use super::{
+    follow::{by_any, list_all},
+    place::{Place, Records},
+    session::Session,
+};
 use crate::{
     api::Kind,
     aws::transcribe::ListOf,
+    class::ClassStore,
     lifecycle::{Facts, Fault, JobName, Rules, subject::later},
     runtime::clock::now,
     runtime::metrics::Metrics,
@@ -24,12 +31,16 @@ use crate::{
 
 /// No more than this many records are removed in one round.
 const AT_ONCE: usize = 200;
+/// How long a search waits that is asked for.
+const AT_MOST_EVERY: Duration = Duration::from_secs(5);
 
 /// What the sweeper needs.
 #[derive(Clone)]
 pub struct Sweeper {
-    /// The account.
-    pub engine: Engine,
+    /// The account and Region.
+    pub place: Arc<Place>,
+    /// Who may look there.
+    pub classes: Arc<ClassStore>,
     /// The kind of jobs.
     pub kind: Kind,
     /// The API server.
@@ -80,7 +91,14 @@ impl Sweeper {
     /// Sweeps at every interval.
     pub async fn run(mut self) {
         loop {
-            tokio::time::sleep(self.interval).await;
+            let asked = async {
+                self.place.sweep_soon.notified().await;
+                tokio::time::sleep(AT_MOST_EVERY.min(self.interval)).await;
+            };
+            tokio::select! {
+                () = tokio::time::sleep(self.interval) => {}
+                () = asked => {}
+            }
             if let Err(error) = self.round().await {
                 warn!(%error, "the search for records without an object was given up");
             }
@@ -88,23 +106,27 @@ impl Sweeper {
     }
 
     async fn round(&mut self) -> Result<(), Abandoned> {
-        let records = self.records().await.map_err(Abandoned::Aws)?;
+        let begun_at = now();
+        let listed = by_any(&self.classes, &self.place, |session| self.records(session).boxed());
+        let (session, records) = listed.await.map_err(Abandoned::Aws)?;
         let uids = self.uids().await?;
         let now = now();
+        let left = left_behind(&records, &uids, &self.rules);
         let orphans = orphans(&records, &uids, &self.rules, now);
         for name in self.found.due(orphans, &self.rules, now) {
-            self.remove(&name).await.map_err(Abandoned::Aws)?;
+            self.remove(&session, &name).await.map_err(Abandoned::Aws)?;
         }
+        self.place.records.send_replace(Some(Records { begun_at, left }));
         Ok(())
     }
 
     /// All records, in the order in which a job moves, so that one which moves meanwhile is seen at least once.
-    async fn records(&self) -> Result<HashMap<String, Facts>, Fault> {
+    async fn records(&self, session: Session) -> Result<(Session, HashMap<String, Facts>), Fault> {
         let mut records = HashMap::new();
         for of in [ListOf::Queued, ListOf::InProgress, ListOf::Completed, ListOf::Failed] {
-            records.extend(list_all(&self.engine, self.kind, of, self.rules.head.as_str()).await?);
+            records.extend(list_all(&session, &self.place, self.kind, of, self.rules.head.as_str()).await?);
         }
-        Ok(records)
+        Ok((session, records))
     }
 
     /// The uids of all objects, by a quorum list that begins after the records were listed. A 404 is a failure: without the
@@ -124,14 +146,14 @@ impl Sweeper {
     }
 
     /// Looks at the record once more, with its tags, and deletes it if it is what it seems.
-    async fn remove(&self, name: &str) -> Result<(), Fault> {
+    async fn remove(&self, session: &Session, name: &str) -> Result<(), Fault> {
         if self.dry_run {
             info!(job_name = name, "a record without an object is left: dry run");
             self.metrics.orphan("left");
             return Ok(());
         }
-        self.engine.budget.get_later().await;
-        let Some(facts) = self.engine.connection.get(self.kind, name).await? else {
+        self.place.budget.get_later().await;
+        let Some(facts) = session.connection().get(self.kind, name).await? else {
             return Ok(());
         };
         let ours = JobName::parse(name).is_some_and(|parsed| facts.ours(&parsed, Timestamp::MIN, &self.rules));
@@ -139,8 +161,8 @@ impl Sweeper {
             self.metrics.orphan("not_ours");
             return Ok(());
         }
-        self.engine.budget.delete().await;
-        self.engine.connection.delete(self.kind, name).await?;
+        self.place.budget.delete().await;
+        session.connection().delete(self.kind, name).await?;
         info!(job_name = name, "deleted a record without an object");
         self.metrics.orphan("deleted");
         Ok(())
@@ -152,12 +174,9 @@ impl Sweeper {
 #[expect(clippy::implicit_hasher, reason = "called with the standard one only")]
 pub fn orphans(records: &HashMap<String, Facts>, uids: &HashSet<String>, rules: &Rules, now: Timestamp) -> Vec<String> {
     let is_orphan = |name: &str, facts: &Facts| {
-        let Some(parsed) = JobName::parse(name) else {
-            return false;
-        };
         let begun = facts.creation_time.or(facts.completion_time);
         let old = begun.is_some_and(|at| now > later(at, rules.in_flight_bound()));
-        parsed.head == rules.head && !parsed.retain && facts.terminal() && old && !uids.contains(&parsed.uid)
+        is_left_behind(name, uids, rules) && facts.terminal() && old
     };
     let mut found: Vec<_> = records
         .iter()
@@ -166,6 +185,16 @@ pub fn orphans(records: &HashMap<String, Facts>, uids: &HashSet<String>, rules: 
         .collect();
     found.sort();
     found
+}
+
+/// How many records there are, ended or not, that are to be removed in the end.
+fn left_behind(records: &HashMap<String, Facts>, uids: &HashSet<String>, rules: &Rules) -> usize {
+    records.keys().filter(|name| is_left_behind(name, uids, rules)).count()
+}
+
+fn is_left_behind(name: &str, uids: &HashSet<String>, rules: &Rules) -> bool {
+    JobName::parse(name)
+        .is_some_and(|parsed| parsed.head == rules.head && !parsed.retain && !uids.contains(&parsed.uid))
 }
 
 #[cfg(test)]

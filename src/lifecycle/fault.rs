@@ -1,6 +1,7 @@
 //! What AWS answered, as values that the next decision can read.
 
 use super::observed::Facts;
+use crate::api::conditions::Reason;
 
 /// A failed AWS call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,17 @@ pub enum FaultKind {
     NotSent,
     /// It is not known whether AWS applied the request: time-out, reset, 5xx, an unreadable reply.
     Ambiguous,
+}
+
+impl Fault {
+    /// The reason of a condition that tells of it, where AWS could not be asked.
+    pub fn reason(&self) -> Reason {
+        if self.code == NO_CREDENTIALS {
+            Reason::AccessDenied
+        } else {
+            Reason::AwsUnreachable
+        }
+    }
 }
 
 impl FaultKind {
@@ -67,7 +79,7 @@ impl FaultKind {
             | TIMEOUT
             | CONNECTION_LOST
             | UNREADABLE_REPLY => Self::Ambiguous,
-            NOT_SENT | LATE_SIGNATURE => Self::NotSent,
+            NOT_SENT | NO_CREDENTIALS | LATE_SIGNATURE => Self::NotSent,
             _ => Self::Invalid,
         }
     }
@@ -83,6 +95,8 @@ impl FaultKind {
 
 /// The code under which a refusal is kept when the request never left the process.
 pub const NOT_SENT: &str = "NotSent";
+/// The code for credentials that AWS refuses to give: a role that is gone, or does not trust the operator.
+pub const NO_CREDENTIALS: &str = "NoCredentials";
 /// The code under which a Start is kept that was not answered in time.
 pub const TIMEOUT: &str = "Timeout";
 /// The code under which a Start is kept whose connection broke before the reply.

@@ -10,6 +10,7 @@ use super::{
     observed::KeyVerdict,
 };
 use crate::api::{
+    class_words::AccessCheck,
     conditions::Reason,
     types::{KeyForm, KmsKeyRef},
 };
@@ -77,6 +78,18 @@ pub fn judge(reference: &KmsKeyRef, account: Option<&str>, region: &str, seen: &
                 unsettled(Reason::KeyUnavailable, message, true)
             }
         },
+    }
+}
+
+/// A class may ask for proof that the key can be used: what was denied is then refused.
+pub fn enforce(check: AccessCheck, seen: &KeySeen, verdict: KeyVerdict) -> KeyVerdict {
+    match (check, &seen.access, verdict) {
+        (AccessCheck::Deny, Some(Access::Denied), KeyVerdict::Usable { .. }) => {
+            let message = "AWS KMS denies the use of the key with this encryption context, and the class asks for proof that \
+                           it can be used (verifyAccess); allow it in the key's policy, or use another key";
+            KeyVerdict::Refused(Refusal::field(Reason::KeyUseDenied, KEY_FIELD, message))
+        }
+        (AccessCheck::Warn | AccessCheck::Deny | AccessCheck::Off, _, verdict) => verdict,
     }
 }
 

@@ -152,7 +152,11 @@ fn to_start(job: &Subject, desired: &Result<Desired, Refusal>, now: Timestamp) -
     };
     let key = match job.submission().filter(|s| s.outcome != SubmissionOutcome::Ended) {
         Some(submission) => submission.request.kms_key_arn.clone().map(KeyToJudge::Pinned),
-        None => desired.key.clone().map(KeyToJudge::Reference),
+        None => desired
+            .key
+            .clone()
+            .filter(|_| desired.key_is_judged())
+            .map(KeyToJudge::Reference),
     };
     Look {
         get: None,

@@ -15,6 +15,8 @@
 //! `now` has microsecond precision (what the API server stores); the object in [`Observed`] comes from a quorum read
 //! whenever the step has an effect.
 
+mod bind;
+pub mod class;
 pub mod desired;
 pub mod fault;
 pub mod key;
@@ -26,7 +28,8 @@ pub mod requeue;
 pub mod status;
 pub mod subject;
 
-pub use desired::{Class, Desired, Refusal, Request};
+pub use class::Class;
+pub use desired::{Desired, Refusal, Request};
 pub use fault::{Fault, FaultKind, Outcome};
 pub use key::{Access, KeyFacts, KeySeen};
 pub use look::{Look, Sighting, Sweep, look};

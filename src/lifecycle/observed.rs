@@ -28,12 +28,16 @@ pub struct Observed {
     pub key: KeyVerdict,
     /// The engine granted a slot for a Start.
     pub permit: bool,
+    /// The limit of the class that keeps the slot from being granted.
+    pub limit: Option<String>,
     /// For how long this process may still act as the leader.
     pub leader_for: Duration,
     /// How far our clock and AWS's were apart when AWS last answered.
     pub skew: Duration,
     /// Whose credentials these are, once AWS has said so.
     pub identity: Option<Identity>,
+    /// Why there are no such credentials, if AWS said so.
+    pub credentials: Option<Fault>,
     /// AWS admits other jobs, while this one is refused.
     pub others_admitted: bool,
 }
@@ -47,16 +51,18 @@ impl Observed {
             record: Record::Unknown(Unknown::NotAsked),
             key: KeyVerdict::NotAsked,
             permit: false,
+            limit: None,
             leader_for: Duration::ZERO,
             skew: Duration::ZERO,
             identity: None,
+            credentials: None,
             others_admitted: false,
         }
     }
 }
 
 /// An account and Region, verified by GetCallerIdentity.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// The account id.
     pub account: String,

@@ -15,7 +15,6 @@ use crate::api::{
     common::{JobControls, Seconds},
     conditions::{self, Reason},
     status::{Attempt, JobStatus, Submission, SubmissionOutcome},
-    types::DeletionPolicy,
 };
 
 /// A stored job of any kind: its spec as raw JSON, so that a spec which no longer parses is a refusal and not an object
@@ -55,8 +54,6 @@ pub struct Controls {
     pub backoff_limit: usize,
     /// Delete the object this long after it finished.
     pub ttl: Option<Duration>,
-    /// Leave the AWS record when the object is deleted.
-    pub retain: bool,
 }
 
 impl From<&JobControls> for Controls {
@@ -67,7 +64,6 @@ impl From<&JobControls> for Controls {
             start_deadline: seconds(controls.start_deadline_seconds),
             backoff_limit: usize::try_from(controls.backoff_limit.get()).unwrap_or_default(),
             ttl: seconds(controls.ttl_seconds_after_finished),
-            retain: controls.deletion_policy == Some(DeletionPolicy::Retain),
         }
     }
 }
@@ -94,6 +90,8 @@ pub struct Subject {
     pub owner_uid: Option<String>,
     /// Its annotation that asks for a look now.
     pub reconcile_at: Option<String>,
+    /// The class that the spec names, if any.
+    pub class_name: Option<String>,
     /// The job controls.
     pub controls: Controls,
     /// The stored status.
@@ -105,6 +103,7 @@ impl Subject {
     pub fn of(job: &Job) -> Self {
         let meta = &job.metadata;
         let annotation = |key: &str| job.annotations().get(key).cloned();
+        let controls = JobControls::read(&job.spec);
         Self {
             namespace: meta.namespace.clone().unwrap_or_default(),
             name: meta.name.clone().unwrap_or_default(),
@@ -115,7 +114,8 @@ impl Subject {
             protected: job.finalizers().iter().any(|f| f == FINALIZER),
             owner_uid: annotation(OWNER_UID_ANNOTATION),
             reconcile_at: annotation(RECONCILE_AT_ANNOTATION),
-            controls: Controls::from(&JobControls::read(&job.spec)),
+            class_name: controls.transcription_class_name.as_ref().map(ToString::to_string),
+            controls: Controls::from(&controls),
             status: job.status.clone().unwrap_or_default(),
         }
     }
@@ -123,6 +123,17 @@ impl Subject {
     /// The intent, if it is this object's: a copied status names another uid.
     pub fn submission(&self) -> Option<&Submission> {
         self.status.submission.as_ref().filter(|s| self.owns(&s.job_name))
+    }
+
+    /// How long after its end the object is deleted: by the spec, or by the class as it was when the job was submitted.
+    pub fn ttl(&self) -> Option<Duration> {
+        let pinned = || self.submission()?.ttl_seconds_after_finished;
+        let pinned = || {
+            pinned()
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .map(Duration::from_secs)
+        };
+        self.controls.ttl.or_else(pinned)
     }
 
     /// The attempts of this object, oldest first.

@@ -28,8 +28,14 @@ pub(super) async fn act(ctx: &Context, job: &Job, decided: &Decided<'_>) -> Resu
         Step::Release { .. } => release(ctx, job).await,
         Step::Expire => expire(ctx, job).await,
         Step::DeleteRecord(target) => {
-            ctx.engine.budget.delete().await;
-            let reply = ctx.engine.connection.delete(ctx.kind, &target.job_name).await;
+            // The record was seen by this session in this pass.
+            let Some(Ok(session)) = &decided.sessions.looker else {
+                return Ok((Outcome::Pending, job));
+            };
+            if let Some(place) = session.place() {
+                place.budget.delete().await;
+            }
+            let reply = session.connection().delete(ctx.kind, &target.job_name).await;
             info!(
                 job_name = target.job_name,
                 deleted = reply.is_ok(),
@@ -53,17 +59,19 @@ pub(super) async fn act(ctx: &Context, job: &Job, decided: &Decided<'_>) -> Resu
 
 /// Writes the intent with the resourceVersion that was read, then starts the job.
 async fn submit(ctx: &Context, job: Job, decided: &Decided<'_>, intent: &Submission) -> Result<(Outcome, Job), Error> {
-    let Ok(desired) = decided.desired else {
+    let (Ok(desired), Some(session)) = (decided.desired, &decided.sessions.starter) else {
         return Ok((Outcome::Pending, job));
     };
     let job = write_status(ctx, job, decided.status(&Outcome::Pending), "intent").await?;
     if job.metadata.deletion_timestamp.is_some() || (ctx.leader_for)() < START_TAKES {
         return Ok((Outcome::Started(Err(held_back())), job));
     }
-    let reply = ctx.engine.connection.start(&desired.spec, intent).await;
+    let reply = session.connection().start(&desired.spec, intent).await;
     match &reply {
         Ok(_) => {
-            ctx.engine.budget.admitted();
+            if let Some(place) = session.place() {
+                place.budget.admitted();
+            }
             info!(
                 job_name = intent.job_name,
                 attempt = intent.attempt,

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -13,8 +13,8 @@ use kube::{Api, Client, ResourceExt as _, runtime::events::Recorder};
 use super::{Error, Stored};
 use crate::{
     api::Kind,
-    class::Binder,
-    engine::Engine,
+    class::{Binder, ClassStore},
+    engine::{Engine, limits::Counts},
     lifecycle::{Job, Rules},
     runtime::metrics::Metrics,
 };
@@ -28,8 +28,12 @@ pub struct Context {
     pub kind: Kind,
     /// The API server.
     pub client: Client,
-    /// AWS, and the account's budget.
+    /// AWS, and the budgets of accounts.
     pub engine: Engine,
+    /// The sessions of the classes.
+    pub classes: Arc<ClassStore>,
+    /// How many jobs of a class run.
+    pub counts: Counts,
     /// The bounds.
     pub rules: Rules,
     /// The classes.

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Load balancers in front of API servers drop silent connections after four minutes and more.
-const WATCH_SECONDS: u32 = 200;
+pub(crate) const WATCH_SECONDS: u32 = 200;
 /// How the API server answers a write of what breaks the CRD.
 const UNPROCESSABLE: u16 = 422;
 

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use kube::{core::DeserializeGuard, runtime::controller::Action};
 
 use crate::api::{conditions::Reason, status::JobStatus};
+use crate::engine::session::Session;
 use crate::lifecycle::{
-    Desired, Job, KeyVerdict, Look, Observed, Outcome, Refusal, Step, Subject, look, plan, requeue, start_deadline,
-    status,
+    Desired, Fault, Job, KeyVerdict, Look, Observed, Outcome, Refusal, Step, Subject, look, plan, requeue,
+    start_deadline, status,
 };
 
 use crate::runtime::clock::now;
@@ -64,13 +65,22 @@ pub async fn pass(cached: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Erro
         return unreadable::pass(&fresh, &ctx).await;
     };
     let sighted = sight(job, &ctx, first.seen.permit).await;
-    let Sighted { desired, seen, .. } = observe::observe(&ctx, sighted).await;
+    let Sighted {
+        desired,
+        seen,
+        sessions,
+        ..
+    } = observe::observe(&ctx, sighted).await;
     let step = plan(&desired, &seen, now());
     let decided = Decided {
         desired: &desired,
         seen: &seen,
+        sessions: &sessions,
         step: &step,
     };
+    if !matches!(step, Step::Submit(_)) {
+        ctx.counts.release(&seen.job.uid);
+    }
     let (outcome, job) = act::act(&ctx, job, &decided).await?;
     let after = report::report(&ctx, &job, &decided, &outcome).await?;
     Ok(again(&step, &seen.job, &after))
@@ -81,7 +91,17 @@ pub async fn pass(cached: Arc<Stored>, ctx: Arc<Context>) -> Result<Action, Erro
 struct Decided<'a> {
     desired: &'a Result<Desired, Refusal>,
     seen: &'a Observed,
+    sessions: &'a Sessions,
     step: &'a Step,
+}
+
+/// Who works for an object, as far as this pass needs anybody.
+#[derive(Default)]
+struct Sessions {
+    /// Starts its job: a session of the class that it is bound to.
+    starter: Option<Session>,
+    /// Looks after what it has in AWS: a session in the account and Region of that.
+    looker: Option<Result<Session, Fault>>,
 }
 
 impl Decided<'_> {
@@ -95,6 +115,7 @@ struct Sighted {
     desired: Result<Desired, Refusal>,
     look: Look,
     seen: Observed,
+    sessions: Sessions,
 }
 
 impl Sighted {
@@ -113,9 +134,7 @@ impl Sighted {
 
 /// `permit`: a slot for a Start was granted already.
 async fn sight(job: &Job, ctx: &Context, permit: bool) -> Sighted {
-    let subject = Subject::of(job);
-    // The identity before the class: an account that is verified here is known to the class.
-    let mut seen = observe::unasked(ctx, subject);
+    let mut seen = observe::unasked(ctx, Subject::of(job));
     let desired = if seen.job.needs_no_class() {
         Err(Refusal::new(Reason::Accepted, "nothing is to be started any more"))
     } else {
@@ -123,14 +142,25 @@ async fn sight(job: &Job, ctx: &Context, permit: bool) -> Sighted {
     };
     let sighting = observe::sighting(ctx, &seen.job);
     let look = look(&seen.job, &desired, &sighting, &ctx.rules, now());
-    seen.record = observe::listed(sighting, &seen);
+    seen.record = observe::listed(ctx, sighting, &seen.job).await;
     seen.key = if look.key.is_some() {
         KeyVerdict::NotAsked
     } else {
         KeyVerdict::NotNeeded
     };
-    seen.permit = look.permit && (permit || ctx.engine.budget.start());
-    Sighted { desired, look, seen }
+    let mut sessions = Sessions::default();
+    if let (true, Ok(desired)) = (look.permit, &desired) {
+        sessions.starter = observe::starter(ctx, desired, &mut seen, permit).await;
+    }
+    if let Some(target) = &look.get {
+        sessions.looker = observe::looker(ctx, target, &seen.job).await;
+    }
+    Sighted {
+        desired,
+        look,
+        seen,
+        sessions,
+    }
 }
 
 fn again(step: &Step, job: &Subject, after: &JobStatus) -> Action {

@@ -33,6 +33,11 @@ impl Readiness {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(what);
     }
 
+    /// Whether this is awaited.
+    pub fn awaits(&self, what: &'static str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(what)
+    }
+
     fn status(&self) -> (StatusCode, String) {
         let awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if awaited.is_empty() {

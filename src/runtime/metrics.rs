@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::lifecycle::{Fault, FaultKind};
+use crate::lifecycle::{Fault, FaultKind, Identity};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AwsCall {
@@ -21,6 +21,12 @@ struct What {
     what: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Where {
+    account: String,
+    region: String,
+}
+
 /// All metrics of the process.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -29,7 +35,7 @@ pub struct Metrics {
     writes: Family<What, Counter>,
     passes: Family<What, Counter>,
     reviews: Family<What, Counter>,
-    followed: Gauge,
+    followed: Family<Where, Gauge>,
     orphans: Family<What, Counter>,
     certificate_expiry: Gauge,
 }
@@ -46,7 +52,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("transcribe_operator");
         let aws_calls = Family::<AwsCall, Counter>::default();
         let [writes, passes, orphans, reviews] = [(); 4].map(|()| Family::<What, Counter>::default());
-        let [followed, certificate_expiry] = [(); 2].map(|()| Gauge::default());
+        let followed = Family::<Where, Gauge>::default();
+        let certificate_expiry = Gauge::default();
         registry.register("aws_calls", "Calls to AWS by operation and outcome", aws_calls.clone());
         registry.register(
             "object_writes",
@@ -112,9 +119,15 @@ impl Metrics {
         self.certificate_expiry.set(at.as_second());
     }
 
-    /// Says how many jobs the sweeps follow.
-    pub fn following(&self, jobs: usize) {
-        self.followed.set(i64::try_from(jobs).unwrap_or(i64::MAX));
+    /// Says how many jobs the sweeps of an account and Region follow.
+    pub fn following(&self, at: &Identity, jobs: usize) {
+        let at = Where {
+            account: at.account.clone(),
+            region: at.region.clone(),
+        };
+        self.followed
+            .get_or_create(&at)
+            .set(i64::try_from(jobs).unwrap_or(i64::MAX));
     }
 
     /// Counts a record without an object.

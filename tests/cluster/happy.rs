@@ -85,6 +85,9 @@ pub async fn every_member_of_the_request_arrives_in_aws_as_the_manifest_says() -
         assert_eq!(starts.len(), 1);
         let mut expected = expected;
         expected["TranscriptionJobName"] = json!(job_name(uid, 1));
+        let below = expected["OutputKey"].as_str().unwrap_or_default();
+        let prefix = format!("{}/TranscriptionJob/{name}/{uid}-1/", tenant.namespace);
+        expected["OutputKey"] = json!(prefix + below);
         let mut body = starts[0].body.clone();
         let mut tags = tags(&mut body);
         for (key, value) in [

@@ -51,7 +51,7 @@ impl Governed {
         let end = Instant::now() + Duration::from_secs(20);
         loop {
             let seen = tenant.run(&["create", "--dry-run=server", "-f", "-"], &probe).await?;
-            if seen.stderr.contains("there is no such class") {
+            if seen.stderr.contains("there is no class 'nobody'") {
                 return Ok(());
             }
             ensure!(Instant::now() < end, "the webhook is not asked: {}", seen.stderr);
@@ -562,7 +562,7 @@ pub async fn a_misspelt_encryption_is_warned_about() -> Result<()> {
     for (key, part) in [
         (
             KEY.replace("111122223333", "999988887777"),
-            "whose keys class 'default' does not allow",
+            "class 'default' does not allow this key",
         ),
         (KEY.replace("eu-west-1", "us-east-1"), "use a key of eu-west-1"),
         (KEY.replace("arn:aws:", "arn:aws-cn:"), "partition"),

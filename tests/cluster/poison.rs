@@ -14,9 +14,8 @@ use serde_json::{Value, json};
 use testkit::aws_sim::Config;
 use testkit::stage::{Stage, condition};
 use tokio::time::{Instant, sleep};
-use transcribe_operator::class::Classes;
+use transcribe_operator::class::{ClassStore, Classes};
 use transcribe_operator::config::{Cli, Command};
-use transcribe_operator::engine::Engine;
 use transcribe_operator::lifecycle::{Class, Refusal, Subject};
 use transcribe_operator::operator::{Clients, run_with};
 use transcribe_operator::runtime::telemetry;
@@ -36,12 +35,11 @@ pub fn operator() -> Result<()> {
         anyhow::bail!("not an operator's arguments");
     };
     telemetry::init(args.log_format, &args.log);
-    let class = args.class();
-    let classes = |_: &Engine| -> Arc<dyn Classes> { Arc::new(Poisoned(class)) };
+    let classes = |store: Arc<ClassStore>| -> Arc<dyn Classes> { Arc::new(Poisoned(store)) };
     crate::RUNTIME.block_on(async { run_with(*args, Clients::infer().await?, classes, std::future::pending()).await })
 }
 
-struct Poisoned(Class);
+struct Poisoned(Arc<ClassStore>);
 
 impl Classes for Poisoned {
     fn class_of<'a>(&'a self, job: &'a Subject) -> BoxFuture<'a, Result<Class, Refusal>> {
@@ -55,7 +53,7 @@ impl Classes for Poisoned {
             }
             let poisoned = named("panics") || (named("classless") && submitted);
             assert!(!poisoned, "a poisoned class");
-            Ok(self.0.clone())
+            self.0.class_of(job).await
         }
         .boxed()
     }

@@ -75,10 +75,10 @@ pub async fn a_role_that_the_class_does_not_allow_stalls_until_it_is_left_out() 
     tenant
         .apply(&job("job", json!({"jobExecutionSettings": settings})))
         .await?;
-    let seen = tenant.until_reason("job", "Stalled", "InvalidSpec").await?;
+    let seen = tenant.until_reason("job", "Stalled", "NotAllowed").await?;
     stalled(
         &seen,
-        "InvalidSpec",
+        "NotAllowed",
         &[
             "spec.jobExecutionSettings.dataAccessRoleArn",
             "does not allow this role",

@@ -15,10 +15,12 @@ use crate::scene::{BOUNDS, PROGRAM, Tenant, job, says};
 /// Longer than any of the operator's short intervals here.
 const WHILE: Duration = Duration::from_secs(4);
 
-/// The requests that are about objects: not the operator's own watch and first list.
+/// The requests that are about jobs: not the operator's own watches and first lists, and not the class that it makes.
 fn about_objects(proxy: &FaultProxy) -> Vec<String> {
-    let of_objects =
-        |seen: &Seen| seen.class != Class::Watch && (seen.method != Method::GET || seen.object().is_some());
+    let of_objects = |seen: &Seen| {
+        let about_one = seen.method != Method::GET || seen.object().is_some();
+        seen.class != Class::Watch && about_one && !seen.path.contains("/transcriptionclasses")
+    };
     let told = |seen: Seen| format!("{} {}", seen.method, seen.path);
     proxy.requests().into_iter().filter(of_objects).map(told).collect()
 }

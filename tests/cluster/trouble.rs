@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use testkit::aws_sim::{Config, FaultRule, What, When};
-use testkit::stage::{REGION, Stage};
+use testkit::stage::{BUCKET, REGION, Stage};
 
 use crate::scene::{PROGRAM, Scene, Tenant, job, message, operator, says};
 
@@ -81,6 +81,10 @@ pub async fn with_a_wrong_clock_nothing_is_submitted_and_with_the_right_one_it_i
 pub async fn while_aws_cannot_be_reached_jobs_wait_and_say_so_and_then_run_once() -> Result<()> {
     let stage = Stage::start(Config::default()).await?;
     let tenant = Tenant::of(&stage, "down").await?;
+    // While AWS has never said which account it is there is no default class.
+    let class = json!({"region": REGION, "namespaceSelector": {}, "input": {"allowedUris": ["*"]},
+                       "output": {"bucketName": BUCKET}});
+    stage.class("by-hand", true, &class).await?;
     let down = stage.sim.fault(
         FaultRule {
             what: What::Drop,

@@ -9,7 +9,8 @@ use serde_json::Value;
 use testkit::aws_sim::Config;
 use testkit::kubectl::Output;
 use testkit::stage::Stage;
-use transcribe_operator::api::{Kind, Spec, status::ClassRef};
+use transcribe_operator::api::{Kind, Spec, transcription_class::TranscriptionClass};
+use transcribe_operator::config::InstallArgs;
 use transcribe_operator::lifecycle::{Class, Desired, Job, NameHead, Refusal, Request, Subject};
 
 use crate::cases::{ACCOUNT, Case, REGION};
@@ -139,17 +140,13 @@ fn never_seen() -> Answer {
 
 /// What the reconciler does with a stored spec.
 fn reconciler(spec: &Value) -> Answer {
-    let class = Class {
-        reference: ClassRef {
-            name: "default".to_owned(),
-            uid: None,
-            generation: None,
-            region: REGION.to_owned(),
-            account_id: Some(ACCOUNT.to_owned()),
-        },
-        output_bucket: Some("transcripts".to_owned()),
-        ..Class::default()
+    let install = InstallArgs {
+        output_bucket: "transcripts".parse().ok(),
+        ..InstallArgs::default()
     };
+    let of_the_install = install.class(&REGION.parse().unwrap(), Some(ACCOUNT)).unwrap();
+    let class = TranscriptionClass::new("default", of_the_install);
+    let class = Class::new(&class, Some(ACCOUNT.to_owned()));
     let head = NameHead::new("c1").unwrap();
     let bound = Request::parse(Kind::TranscriptionJob, spec)
         .and_then(|request| Desired::bind(request, &class, &head, &subject()));

@@ -4,29 +4,36 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use transcribe_operator::{
-    api::{
-        FINALIZER, Kind, OWNER_UID_ANNOTATION, RECONCILE_AT_ANNOTATION,
-        conditions::Reason,
-        status::{ClassRef, JobStatus},
-    },
+    api::{FINALIZER, Kind, OWNER_UID_ANNOTATION, RECONCILE_AT_ANNOTATION, conditions::Reason, status::JobStatus},
     lifecycle::{Class, Controls, Desired, Job, Refusal, Request, Subject},
 };
 
-use crate::world::{KEY, OTHER_UID, REGION, UID, head, subject};
+use crate::world::{self, ACCOUNT, KEY, OTHER_UID, REGION, UID, head, subject};
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/allowed";
+
+/// A class that allows a little of everything, with this in place of some of its members.
+fn class_with(changes: Value) -> Class {
+    let mut spec = json!({
+        "region": REGION,
+        "namespaceSelector": {},
+        "input": {"allowedUris": ["s3://media/", "s3://{namespace}-media/calls"]},
+        "output": {"bucketName": "class-bucket", "allowedBuckets": ["own-bucket"]},
+        "encryption": {"allowedKmsKeys": [format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/*")]},
+        "dataAccess": {"allowedRoleArns": [ROLE]},
+    });
+    let Value::Object(changes) = changes else { panic!() };
+    for (name, change) in changes {
+        match (spec.get_mut(&name).and_then(Value::as_object_mut), change) {
+            (Some(members), Value::Object(changes)) => members.extend(changes),
+            (_, change) => spec[name] = change,
+        }
+    }
+    world::class(Some(ACCOUNT), spec)
+}
 
 fn class() -> Class {
-    Class {
-        reference: ClassRef {
-            name: "finance".to_owned(),
-            uid: None,
-            generation: None,
-            region: REGION.to_owned(),
-            account_id: None,
-        },
-        output_bucket: Some("class-bucket".to_owned()),
-        data_access_roles: vec!["arn:aws:iam::111122223333:role/allowed".to_owned()],
-        ..Class::default()
-    }
+    class_with(json!({}))
 }
 
 fn spec(members: Value) -> Value {
@@ -48,54 +55,49 @@ fn refusal(members: Value, class: &Class) -> (Reason, String, String) {
 
 #[test]
 fn the_class_fills_what_the_spec_leaves_open() {
+    let key = |members: Value| bound(members, &class()).unwrap().pin(None, 2).output_key.unwrap();
     let pinned = bound(json!({}), &class()).unwrap().pinned;
     assert_eq!(pinned.output_bucket_name.as_deref(), Some("class-bucket"));
-    assert_eq!(
-        (pinned.kms_key_arn, pinned.output_key, pinned.data_access_role_arn),
-        (None, None, None)
-    );
-    let own = bound(json!({"outputBucketName": "own-bucket", "outputKey": "a/"}), &class())
+    assert_eq!((pinned.kms_key_arn, pinned.data_access_role_arn), (None, None));
+    let prefix = format!("team/TranscriptionJob/call/{UID}-2/");
+    assert_eq!(key(json!({})), prefix);
+    assert_eq!(key(json!({"outputKey": "a/"})), format!("{prefix}a/"));
+    let own = bound(json!({"outputBucketName": "own-bucket"}), &class())
         .unwrap()
         .pinned;
     assert_eq!(own.output_bucket_name.as_deref(), Some("own-bucket"));
-    assert_eq!(own.output_key.as_deref(), Some("a/"));
 }
 
 #[test]
-fn what_the_class_does_not_allow() {
-    let (reason, field, message) = refusal(json!({"transcriptionClassName": "other"}), &class());
-    assert_eq!(
-        (reason, field.as_str()),
-        (Reason::NoClass, "spec.transcriptionClassName")
-    );
-    assert!(message.contains("'finance'"), "{message}");
-    bound(json!({"transcriptionClassName": "finance"}), &class()).unwrap();
-
-    let bare = Class {
-        output_bucket: None,
-        ..class()
-    };
+fn output_needs_a_bucket() {
+    let bare = class_with(json!({"output": {"bucketName": null}}));
     let (reason, field, _) = refusal(json!({}), &bare);
     assert_eq!(
         (reason, field.as_str()),
         (Reason::OutputRequired, "spec.outputBucketName")
     );
     bound(json!({"outputBucketName": "own-bucket"}), &bare).unwrap();
+}
 
+#[test]
+fn a_role_is_one_that_the_class_names() {
     let with_role =
         |role: &str| json!({"jobExecutionSettings": {"allowDeferredExecution": true, "dataAccessRoleArn": role}});
-    let (_, field, _) = refusal(with_role("arn:aws:iam::111122223333:role/other"), &class());
-    assert_eq!(field, "spec.jobExecutionSettings.dataAccessRoleArn");
-    let allowed = bound(with_role("arn:aws:iam::111122223333:role/allowed"), &class()).unwrap();
+    let pinned = |members: Value, class: &Class| bound(members, class).unwrap().pinned.data_access_role_arn;
+    let (reason, field, _) = refusal(with_role("arn:aws:iam::111122223333:role/other"), &class());
     assert_eq!(
-        allowed.pinned.data_access_role_arn.as_deref(),
-        Some("arn:aws:iam::111122223333:role/allowed")
+        (reason, field.as_str()),
+        (Reason::NotAllowed, "spec.jobExecutionSettings.dataAccessRoleArn")
     );
-    let none = Class {
-        data_access_roles: Vec::new(),
-        ..class()
-    };
-    bound(with_role("arn:aws:iam::111122223333:role/allowed"), &none).unwrap_err();
+    assert_eq!(pinned(with_role(ROLE), &class()).as_deref(), Some(ROLE));
+    let none = class_with(json!({"dataAccess": null}));
+    bound(with_role(ROLE), &none).unwrap_err();
+    let default = class_with(json!({"dataAccess": {"allowedRoleArns": null, "defaultRoleArn": ROLE}}));
+    let block = json!({"jobExecutionSettings": {"allowDeferredExecution": true}});
+    assert_eq!(pinned(with_role(ROLE), &default).as_deref(), Some(ROLE));
+    assert_eq!(pinned(block.clone(), &default).as_deref(), Some(ROLE));
+    assert_eq!(pinned(block, &class()), None, "there is none to fill in");
+    assert_eq!(pinned(json!({}), &default), None, "no block, no role");
 }
 
 #[test]
@@ -106,7 +108,7 @@ fn a_context_needs_a_key() {
     assert!(message.contains("kmsKeyId"), "{message}");
     let desired = bound(json!({"encryption": {"kmsKeyId": KEY, "context": context}}), &class()).unwrap();
     assert_eq!(desired.pinned.context["department"], "finance");
-    assert_eq!(desired.pin(Some(KEY)).kms_key_arn.as_deref(), Some(KEY));
+    assert_eq!(desired.pin(Some(KEY), 1).kms_key_arn.as_deref(), Some(KEY));
     assert_eq!(desired.pinned.kms_key_arn, None, "the reference is resolved first");
 }
 
@@ -144,7 +146,7 @@ fn our_tags_stand_beside_the_tenants() {
 fn the_hash_is_of_the_request_and_not_of_its_controls() {
     let hash = |members: Value| {
         let desired = bound(members, &class()).unwrap();
-        desired.request_hash(&desired.pin(None))
+        desired.request_hash(&desired.pin(None, 1))
     };
     let plain = hash(json!({}));
     for control in [
@@ -165,8 +167,8 @@ fn the_hash_is_of_the_request_and_not_of_its_controls() {
     }
     let desired = bound(json!({"encryption": {"kmsKeyId": KEY}}), &class()).unwrap();
     assert_ne!(
-        desired.request_hash(&desired.pin(Some(KEY))),
-        desired.request_hash(&desired.pin(None))
+        desired.request_hash(&desired.pin(Some(KEY), 1)),
+        desired.request_hash(&desired.pin(None, 1))
     );
 }
 
@@ -204,12 +206,12 @@ fn a_subject_is_had_of_any_object_that_can_be_read() {
         protected: true,
         owner_uid: Some(OTHER_UID.to_owned()),
         reconcile_at: Some("now".to_owned()),
+        class_name: None,
         controls: Controls {
             suspend: true,
             start_deadline: Some(Duration::from_secs(5)),
             backoff_limit: 2,
             ttl: Some(Duration::ZERO),
-            retain: true,
         },
         status: JobStatus::default(),
     };

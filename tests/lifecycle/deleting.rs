@@ -174,26 +174,17 @@ fn a_job_in_aws() {
         ),
         row(
             "a record that is to be retained",
-            deleted(
-                case()
-                    .job(|job| job.controls.retain = true)
-                    .intent(SubmissionOutcome::Acknowledged, HOUR),
-            )
-            .completed(),
+            deleted(case().retained().intent(SubmissionOutcome::Acknowledged, HOUR)).completed(),
             "Release",
         ),
         row(
             "is waited for all the same while a late request can arrive",
-            deleted(
-                case()
-                    .job(|job| job.controls.retain = true)
-                    .intent(SubmissionOutcome::Sent, 60),
-            ),
+            deleted(case().retained().intent(SubmissionOutcome::Sent, 60)),
             "Wait Deleting +19m 1ms",
         ),
         row(
             "the policy as it was at the submission counts",
-            job().completed().job(|job| job.controls.retain = true),
+            job().completed().retained(),
             "DeleteRecord #1",
         ),
         row(

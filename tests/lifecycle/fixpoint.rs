@@ -66,15 +66,14 @@ fn seconds() -> impl Strategy<Value = Option<Duration>> {
 }
 
 fn controls() -> impl Strategy<Value = Controls> {
-    (any::<bool>(), seconds(), 0_usize..4, seconds(), any::<bool>()).prop_map(
-        |(suspend, start_deadline, backoff_limit, ttl, retain)| Controls {
+    (any::<bool>(), seconds(), 0_usize..4, seconds()).prop_map(|(suspend, start_deadline, backoff_limit, ttl)| {
+        Controls {
             suspend,
             start_deadline,
             backoff_limit,
             ttl,
-            retain,
-        },
-    )
+        }
+    })
 }
 
 fn outcome() -> impl Strategy<Value = SubmissionOutcome> {
@@ -230,7 +229,7 @@ fn verdict() -> impl Strategy<Value = KeyVerdict> {
 pub fn world() -> impl Strategy<Value = World> {
     let start = prop_oneof![Just(Ok(Box::new(facts("QUEUED")))), reply().prop_map(Err)];
     let delete = prop_oneof![Just(Ok(())), reply().prop_map(Err)];
-    let wanted = select(vec![Some(false), Some(true), None]);
+    let wanted = (select(vec![Some(false), Some(true), None]), any::<bool>());
     let seen = (
         any::<bool>(),
         any::<bool>(),
@@ -248,11 +247,24 @@ pub fn world() -> impl Strategy<Value = World> {
         seen,
     )
         .prop_map(
-            |(case, record, listed, key, (start, delete), wanted, (permit, leads, skewed, identity, admitted))| {
+            |(
+                case,
+                record,
+                listed,
+                key,
+                (start, delete),
+                (wanted, retain),
+                (permit, leads, skewed, identity, admitted),
+            )| {
                 let case = match wanted {
                     None => case.invalid(Reason::NoClass),
                     Some(true) => case.key(KeyVerdict::NotAsked),
                     Some(false) => case,
+                };
+                let case = if retain && case.desired.is_ok() {
+                    case.retained()
+                } else {
+                    case
                 };
                 let case = case.seen(|seen| {
                     seen.permit = permit;

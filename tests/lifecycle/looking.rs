@@ -164,7 +164,7 @@ fn each_pass_reads_no_more_than_it_needs() {
 
 #[test]
 fn deleted_objects_that_need_no_record() {
-    let retained = || case().job(|job| job.controls.retain = true);
+    let retained = || case().retained();
     for (says, case) in [
         ("never submitted", case().deleted(5)),
         (

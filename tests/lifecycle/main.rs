@@ -15,12 +15,17 @@
 
 mod announcing;
 mod arriving;
+mod attacks;
 mod binding;
 mod deleting;
 mod fixpoint;
 mod following;
+mod guardrails;
 mod keys;
 mod looking;
 mod replying;
+mod sessions;
 mod starting;
+#[path = "../attacks/table.rs"]
+mod table;
 mod world;

@@ -106,12 +106,12 @@ fn the_intent_pins_the_request_and_the_time() {
         request_hash.starts_with("v1:") && request_hash.len() == 3 + 32,
         "{request_hash}"
     );
-    assert_ne!(*request_hash, PLAIN.request_hash(&PLAIN.pin(None)));
+    assert_ne!(*request_hash, PLAIN.request_hash(&PLAIN.pin(None, 1)));
 }
 
 #[test]
 fn a_record_to_be_retained_has_a_name_of_its_own() {
-    let Step::Submit(intent) = case().job(|job| job.controls.retain = true).plan() else {
+    let Step::Submit(intent) = case().retained().plan() else {
         panic!("not submitted")
     };
     assert_eq!(intent.job_name, format!("{}r", job_name(1)));

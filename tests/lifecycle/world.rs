@@ -9,7 +9,8 @@ use transcribe_operator::{
     api::{
         Kind, TAG_CLUSTER, TAG_UID,
         conditions::{COMPLETE, FAILED, FINISHED, READY, RECONCILING, Reason, STALLED, SUSPENDED},
-        status::{Attempt, ClassRef, JobStatus, PinnedRequest, RefusalStatus, Submission, SubmissionOutcome},
+        status::{Attempt, JobStatus, PinnedRequest, RefusalStatus, Submission, SubmissionOutcome},
+        transcription_class::TranscriptionClass,
     },
     lifecycle::{
         Class, Controls, Desired, Facts, Fault, FaultKind, Identity, JobName, KeyVerdict, NameHead, Observed, Outcome,
@@ -75,20 +76,26 @@ pub fn identity() -> Identity {
     }
 }
 
+/// A class of this spec, in our Region; without an account it is not verified yet.
+pub fn class(account: Option<&str>, spec: serde_json::Value) -> Class {
+    let metadata = json!({"name": "finance"});
+    let class = json!({"apiVersion": "v", "kind": "TranscriptionClass", "metadata": metadata, "spec": spec});
+    let class: TranscriptionClass = serde_json::from_value(class).unwrap();
+    Class::new(&class, account.map(ToOwned::to_owned))
+}
+
 fn bind(spec: &serde_json::Value) -> Desired {
-    let class = Class {
-        reference: ClassRef {
-            name: "default".to_owned(),
-            uid: None,
-            generation: None,
-            region: REGION.to_owned(),
-            account_id: None,
-        },
-        output_bucket: Some("transcripts".to_owned()),
-        ..Class::default()
-    };
+    let anything = class(
+        Some(ACCOUNT),
+        json!({
+            "region": REGION,
+            "input": {"allowedUris": ["*"]},
+            "output": {"bucketName": "transcripts"},
+            "encryption": {"allowedKmsKeys": ["*"]},
+        }),
+    );
     let request = Request::parse(Kind::TranscriptionJob, spec).unwrap();
-    Desired::bind(request, &class, &head(), &subject()).unwrap()
+    Desired::bind(request, &anything, &head(), &subject()).unwrap()
 }
 
 /// What is wanted without a key.
@@ -115,6 +122,7 @@ pub fn subject() -> Subject {
         protected: true,
         owner_uid: Some(UID.to_owned()),
         reconcile_at: None,
+        class_name: None,
         controls: Controls::default(),
         status: JobStatus::default(),
     }
@@ -207,8 +215,9 @@ impl Case {
 
     pub fn intent(mut self, outcome: SubmissionOutcome, seconds_ago: i64) -> Self {
         let at = MicroTime(ago(seconds_ago));
+        let retain = self.desired.as_ref().is_ok_and(|desired| desired.retain);
         let job = &mut self.seen.job;
-        let name = named(&job.uid, 1, job.controls.retain);
+        let name = named(&job.uid, 1, retain);
         let request = PinnedRequest::default();
         job.status.submission = Some(Submission {
             attempt: 1,
@@ -223,10 +232,17 @@ impl Case {
             acknowledged_at: None,
             stray_until: None,
             absent_since: None,
+            ttl_seconds_after_finished: None,
         });
         job.status.attempts = vec![attempt(&name, 1, ago(seconds_ago))];
         job.status.job_name = Some(name);
         job.status.attempt = Some(1);
+        self
+    }
+
+    /// The record is to outlive the object.
+    pub fn retained(mut self) -> Self {
+        self.desired.as_mut().unwrap().retain = true;
         self
     }
 

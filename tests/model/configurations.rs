@@ -427,7 +427,6 @@ impl Configuration {
             start_deadline: self.start_deadline.map(ticks),
             backoff_limit: self.backoff_limit,
             ttl: self.ttl.map(ticks),
-            retain: self.retain,
         }
     }
 

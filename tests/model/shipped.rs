@@ -13,11 +13,12 @@ use transcribe_operator::{
     api::{
         Kind, TAG_CLUSTER, TAG_UID,
         conditions::{FINISHED, READY, STALLED, SUSPENDED},
-        status::ClassRef,
+        transcription_class::TranscriptionClass,
     },
     lifecycle::{
         self, Class, Desired, Facts, Fault, FaultKind, Identity, JobName, KeyVerdict, Look, NameHead, Observed, Record,
         Refusal, Request, Rules, Sighting, Step, Subject, Sweep, Target, Unknown,
+        class::{Labels, select},
         fault::{LATE_SIGNATURE, NOT_SENT, TIMEOUT},
     },
 };
@@ -127,7 +128,7 @@ impl Shipped {
             config
                 .bindings
                 .iter()
-                .map(|binding| bind(*binding, rules, slot))
+                .map(|binding| bind(config, *binding, rules, slot))
                 .collect()
         });
         Self {
@@ -443,7 +444,7 @@ fn rules(config: &Configuration, cluster_id: &str) -> Rules {
     }
 }
 
-fn bind(binding: Binding, rules: &Rules, slot: usize) -> Result<Desired, Refusal> {
+fn bind(config: &Configuration, binding: Binding, rules: &Rules, slot: usize) -> Result<Desired, Refusal> {
     let mut spec = json!({
         "languageCode": "en-US",
         "media": {"mediaFileUri": "s3://media/talk.mp3"},
@@ -455,19 +456,18 @@ fn bind(binding: Binding, rules: &Rules, slot: usize) -> Result<Desired, Refusal
             let arn = "arn:aws:kms:eu-central-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab";
             spec["encryption"] = json!({"kmsKeyId": arn});
         }
-        Binding::NoClass => spec["transcriptionClassName"] = json!("another"),
+        Binding::NoClass => {}
     }
-    let class = Class {
-        reference: ClassRef {
-            name: "default".to_owned(),
-            uid: None,
-            generation: None,
-            region: REGION.to_owned(),
-            account_id: None,
-        },
-        output_bucket: None,
-        ..Class::default()
-    };
+    if config.retain {
+        spec["deletionPolicy"] = json!("Retain");
+    }
+    let account = spec.get("encryption").map(|_| ACCOUNTS[0]);
+    let classes = Some(class()).filter(|_| binding != Binding::NoClass);
+    let classes: Vec<_> = classes.map(Box::new).into_iter().collect();
+    let class = Class::new(
+        select(&classes, Some("default"), Some(&Labels::new()))?,
+        account.map(ToOwned::to_owned),
+    );
     let mut job = created(&crate::configurations::BASE);
     UIDS[slot].clone_into(&mut job.uid);
     Desired::bind(
@@ -476,6 +476,17 @@ fn bind(binding: Binding, rules: &Rules, slot: usize) -> Result<Desired, Refusal
         &rules.head,
         &job,
     )
+}
+
+fn class() -> TranscriptionClass {
+    let spec = json!({
+        "region": REGION,
+        "namespaceSelector": {},
+        "input": {"allowedUris": ["*"]},
+        "output": {"allowedBuckets": ["*"]},
+        "encryption": {"allowedKmsKeys": ["*"]},
+    });
+    TranscriptionClass::new("default", serde_json::from_value(spec).unwrap())
 }
 
 fn key(binding: Binding, desired: Option<&Desired>) -> KeyVerdict {

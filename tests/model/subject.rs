@@ -36,6 +36,7 @@ pub fn created(config: &Configuration) -> Subject {
         protected: false,
         owner_uid: None,
         reconcile_at: None,
+        class_name: None,
         controls: config.controls(),
         status: JobStatus::default(),
     }

@@ -25,7 +25,7 @@ use testkit::install::NAMESPACE;
 use testkit::rights::{Grant, Rights};
 
 /// What the chart must be told.
-const VALUES: &str = "region=eu-west-1";
+const VALUES: &str = "defaultClass.region=eu-west-1";
 
 /// The grants of the chart, each with its row.
 async fn mapped() -> Result<Vec<(Grant, Option<Row>)>> {

@@ -31,22 +31,26 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- /* The operator's arguments, as a YAML list. */}}
 {{- define "transcribe-operator.args" -}}
 - run
-- --region={{ .Values.region }}
 - --namespace={{ .Release.Namespace }}
-{{- with .Values.outputBucket }}
+{{- with .Values.defaultClass }}
+{{- with .region }}
+- --region={{ . }}
+{{- end }}
+{{- with .outputBucket }}
 - --output-bucket={{ . }}
 {{- end }}
-{{- with .Values.defaultKmsKey }}
+{{- with .defaultKmsKey }}
 - --default-kms-key={{ . }}
 {{- end }}
-{{- range $key, $value := .Values.addedContext }}
+{{- range $key, $value := .addedContext }}
 - {{ printf "--added-context=%s=%s" $key $value | quote }}
 {{- end }}
-{{- range .Values.keyAccounts }}
+{{- range .keyAccounts }}
 - --key-account={{ . }}
 {{- end }}
-{{- range .Values.dataAccessRoles }}
+{{- range .dataAccessRoles }}
 - --data-access-role={{ . }}
+{{- end }}
 {{- end }}
 {{- with .Values.clusterId }}
 - --cluster-id={{ . }}

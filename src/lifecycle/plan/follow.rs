@@ -13,7 +13,7 @@ use crate::{
         conditions::Reason,
         status::{Submission, SubmissionOutcome},
     },
-    lifecycle::{Desired, Facts, Observed, Record, Refusal, Unknown, subject::later},
+    lifecycle::{Desired, Facts, Fault, Observed, Record, Refusal, Unknown, fault::NO_CREDENTIALS, subject::later},
 };
 
 /// The documented reasons for FAILED that the same media meets again.
@@ -149,7 +149,7 @@ fn unknown(
     let job = &seen.job;
     let soon = later(now, SOON);
     match why {
-        Unknown::Failed(fault) => wait(Reason::AwsUnreachable, unreachable(submission, &fault.code), soon),
+        Unknown::Failed(fault) => wait(fault.reason(), unreachable(submission, fault), soon),
         Unknown::OtherIdentity(identity) => wait(
             Reason::IdentityChanged,
             identity_changed(submission, identity.as_ref()),
@@ -178,9 +178,14 @@ fn unknown(
     }
 }
 
-fn unreachable(submission: &Submission, code: &str) -> String {
+fn unreachable(submission: &Submission, fault: &Fault) -> String {
+    let why = if fault.code == NO_CREDENTIALS {
+        &fault.message
+    } else {
+        &fault.code
+    };
     format!(
-        "AWS could not be asked about job {} ({code}); it is tried again",
+        "AWS could not be asked about job {} ({why}); it is tried again",
         submission.job_name
     )
 }

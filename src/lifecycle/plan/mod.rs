@@ -180,7 +180,7 @@ pub fn plan(desired: &Result<Desired, Refusal>, seen: &Observed, now: Timestamp)
 
 fn rest_or_expire(job: &Subject, now: Timestamp) -> Step {
     let finished_at = job.condition(conditions::FINISHED).map(|c| c.last_transition_time.0);
-    match finished_at.zip(job.controls.ttl).map(|(at, ttl)| later(at, ttl)) {
+    match finished_at.zip(job.ttl()).map(|(at, ttl)| later(at, ttl)) {
         Some(until) if now >= until => Step::Expire,
         until => Step::Rest { until },
     }

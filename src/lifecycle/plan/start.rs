@@ -11,7 +11,9 @@ use crate::{
         conditions::{READY, Reason},
         status::{Submission, SubmissionOutcome},
     },
-    lifecycle::{Desired, Identity, JobName, KeyVerdict, Observed, Refusal, Subject, subject::later},
+    lifecycle::{
+        Desired, Identity, JobName, KeyVerdict, Observed, Refusal, Subject, fault::NO_CREDENTIALS, subject::later,
+    },
 };
 
 /// The time that a Start takes at most. A leader with less time left submits nothing.
@@ -95,6 +97,13 @@ pub(super) fn first(desired: &Result<Desired, Refusal>, seen: &Observed, now: Ti
         Ok(ready) => ready,
         Err(step) => return step,
     };
+    if !desired.is_for(identity) {
+        let message = format!(
+            "AWS has not confirmed yet that the credentials are those of class '{}'",
+            desired.class.name
+        );
+        return wait(Reason::AwsUnreachable, message, later(now, SOON));
+    }
     let key_arn = match settled(seen, desired.key.is_some(), now) {
         Ok(key_arn) => key_arn,
         Err(step) => return step,
@@ -105,9 +114,9 @@ pub(super) fn first(desired: &Result<Desired, Refusal>, seen: &Observed, now: Ti
         head,
         uid: job.uid.clone(),
         attempt,
-        retain: job.controls.retain,
+        retain: desired.retain,
     };
-    let request = desired.pin(key_arn);
+    let request = desired.pin(key_arn, attempt);
     Step::Submit(Box::new(Submission {
         attempt,
         job_name: name.to_string(),
@@ -122,6 +131,7 @@ pub(super) fn first(desired: &Result<Desired, Refusal>, seen: &Observed, now: Ti
         // A Start of the attempt before may still be on its way; its record must stay until then.
         stray_until: ended.and_then(|s| s.stray_until.clone()),
         absent_since: None,
+        ttl_seconds_after_finished: desired.default_ttl,
     }))
 }
 
@@ -216,16 +226,11 @@ fn ready<'a>(
             "the operator's clock and AWS's differ by more than is safe for a submission that must happen once";
         return Err(wait(Reason::ClockSkew, message, soon));
     }
-    let unverified = "AWS has not confirmed yet whose credentials the operator has";
-    let identity = seen
-        .identity
-        .as_ref()
-        .ok_or_else(|| wait(Reason::AwsUnreachable, unverified, soon))?;
+    let identity = seen.identity.as_ref().ok_or_else(|| unverified(seen, soon))?;
     if !seen.permit {
-        let message = format!(
-            "queued in class {}: the account's request rate is used up",
-            desired.class.name
-        );
+        let limit = seen.limit.as_deref();
+        let limit = limit.unwrap_or("the account's request rate is used up");
+        let message = format!("queued in class {}: {limit}", desired.class.name);
         return Err(wait(
             Reason::WaitingForQuota,
             message,
@@ -233,6 +238,15 @@ fn ready<'a>(
         ));
     }
     Ok((desired, identity))
+}
+
+fn unverified(seen: &Observed, until: Timestamp) -> Step {
+    const UNVERIFIED: &str = "AWS has not confirmed yet whose credentials the operator has";
+    match &seen.credentials {
+        Some(fault) if fault.code == NO_CREDENTIALS => wait(fault.reason(), fault.message.clone(), until),
+        Some(fault) => wait(fault.reason(), format!("{UNVERIFIED}: {}", fault.message), until),
+        None => wait(Reason::AwsUnreachable, UNVERIFIED, until),
+    }
 }
 
 pub(super) fn wait(reason: Reason, message: impl Into<String>, until: Timestamp) -> Step {
@@ -249,7 +263,8 @@ pub(super) fn identity_changed(submission: &Submission, now_is: Option<&Identity
         |identity| format!("belong to account {} in {}", identity.account, identity.region),
     );
     format!(
-        "job {} runs in account {} in {}, but the operator's credentials {now_is}; looking there would prove nothing",
+        "job {} runs in account {} in {}, but the operator's credentials {now_is}; looking there would prove nothing. A \
+         TranscriptionClass of that account and Region brings the job on",
         submission.job_name, submission.account, submission.region
     )
 }

@@ -44,7 +44,7 @@ impl Install {
     pub async fn new(plane: &ControlPlane, values: &[&str]) -> anyhow::Result<Self> {
         let port = ports::free()?;
         let url = format!("https://127.0.0.1:{port}/validate");
-        let (region, at) = (format!("region={REGION}"), format!("webhook.url={url}"));
+        let (region, at) = (format!("defaultClass.region={REGION}"), format!("webhook.url={url}"));
         let chart = chart()?;
         let mut args = vec![
             "install",

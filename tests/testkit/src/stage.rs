@@ -8,7 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::wait::{await_condition, conditions};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
@@ -77,14 +77,13 @@ impl Stage {
         let crds = crds.to_str().context("the path of the repository is not UTF-8")?;
         self.kubectl.run(&["apply", "--server-side", "-f", crds]).await?.ok()?;
         let api = Api::<CustomResourceDefinition>::all(self.client.clone());
-        let served = await_condition(
-            api,
-            "transcriptionjobs.transcribe-operator.io",
-            conditions::is_crd_established(),
-        );
-        tokio::time::timeout(Duration::from_secs(20), served)
-            .await
-            .context("the CRD is not served")??;
+        for plural in ["transcriptionjobs", "transcriptionclasses"] {
+            let name = format!("{plural}.transcribe-operator.io");
+            let served = await_condition(api.clone(), &name, conditions::is_crd_established());
+            tokio::time::timeout(Duration::from_secs(20), served)
+                .await
+                .context("the CRD is not served")??;
+        }
         Ok(())
     }
 
@@ -102,11 +101,34 @@ impl Stage {
 
     /// The same without a cluster id.
     pub fn nameless_operator_at(&self, program: &str, api_server: &str, aws: &str) -> Builder {
+        self.classless_operator_at(program, api_server, aws)
+            .args(["--region", REGION, "--output-bucket", BUCKET])
+    }
+
+    /// The same without a cluster id, and without a default class.
+    pub fn classless_operator_at(&self, program: &str, api_server: &str, aws: &str) -> Builder {
         let kubeconfig = self.plane.kubeconfig_text(api_server, self.account.token());
-        Operator::builder(program, kubeconfig)
-            .args(["run", "--region", REGION, "--output-bucket", BUCKET])
-            .emulator(aws)
-            .args(["--follow-interval", "0.3", "--log-format", "text"])
+        Operator::builder(program, kubeconfig).arg("run").emulator(aws).args([
+            "--follow-interval",
+            "0.3",
+            "--log-format",
+            "text",
+        ])
+    }
+
+    /// Applies a class, as the platform team would.
+    pub async fn class(&self, name: &str, default: bool, spec: &Value) -> anyhow::Result<()> {
+        let class = json!({
+            "apiVersion": "transcribe-operator.io/v1alpha1",
+            "kind": "TranscriptionClass",
+            "metadata": {
+                "name": name,
+                "annotations": {"transcribe-operator.io/is-default-class": default.to_string()},
+            },
+            "spec": spec,
+        });
+        self.kubectl.apply(&class.to_string()).await?.ok()?;
+        Ok(())
     }
 
     /// The jobs of a namespace, as they are stored.
@@ -166,7 +188,7 @@ impl Stage {
 /// What the chart gives operators that are told their cluster id, as those of a stage are; rendered once.
 async fn rights() -> anyhow::Result<&'static Rights> {
     static RIGHTS: OnceCell<Rights> = OnceCell::const_new();
-    let values = format!("region={REGION},clusterId={CLUSTER_ID}");
+    let values = format!("defaultClass.region={REGION},clusterId={CLUSTER_ID}");
     RIGHTS.get_or_try_init(|| Rights::render(NAMESPACE, &values)).await
 }
 

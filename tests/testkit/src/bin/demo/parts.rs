@@ -62,9 +62,9 @@ impl Parts {
         say("A platform team installs the chart");
         println!(
             "  $ helm install transcribe-operator charts/transcribe-operator --namespace transcribe --create-namespace \\\n      \
-             --set region=eu-west-1 --set outputBucket=finance-transcripts"
+             --set defaultClass.region=eu-west-1 --set defaultClass.outputBucket=finance-transcripts"
         );
-        let install = Install::new(&plane, &["outputBucket=finance-transcripts"]).await?;
+        let install = Install::new(&plane, &["defaultClass.outputBucket=finance-transcripts"]).await?;
         let release = install.notes.lines().take_while(|line| !line.starts_with("NOTES"));
         print!("{}", shown(&release.collect::<Vec<_>>().join("\n")));
         println!("\n  It runs beside the cluster here, as the chart's notes say, with the chart's service account.");

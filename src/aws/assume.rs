@@ -1,0 +1,106 @@
+//! Credentials of a role: AssumeRole by the SDK, and what it means when AWS does not give them.
+
+use std::fmt;
+
+use aws_config::{SdkConfig, sts::AssumeRoleProvider};
+use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+
+use super::classify::{self, chain};
+use crate::lifecycle::{
+    Fault, FaultKind,
+    fault::{NO_CREDENTIALS, NOT_SENT},
+};
+
+/// A role to assume, and who it is assumed for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Role {
+    /// The role.
+    pub arn: String,
+    /// What its trust policy asks for as sts:ExternalId.
+    pub external_id: Option<String>,
+    /// The name of the session, which CloudTrail records with each call.
+    pub session_name: String,
+    /// The session tags, which policies can refer to as aws:PrincipalTag.
+    pub tags: Vec<(&'static str, String)>,
+}
+
+/// Gives the credentials of a role, or says why there are none.
+#[derive(Debug)]
+pub(super) struct Assumed {
+    arn: String,
+    provider: AssumeRoleProvider,
+}
+
+impl Assumed {
+    /// `sts` is how AWS STS is reached, with the operator's own credentials.
+    pub(super) async fn new(role: &Role, sts: &SdkConfig) -> Self {
+        let mut provider = AssumeRoleProvider::builder(&role.arn)
+            .configure(sts)
+            .session_name(&role.session_name)
+            .tags(role.tags.clone());
+        if let Some(id) = &role.external_id {
+            provider = provider.external_id(id);
+        }
+        Self {
+            arn: role.arn.clone(),
+            provider: provider.build().await,
+        }
+    }
+}
+
+impl ProvideCredentials for Assumed {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let given = self.provider.provide_credentials().await;
+            given.map_err(|error| CredentialsError::provider_error(NotAssumed(not_assumed(&self.arn, &error))))
+        })
+    }
+}
+
+/// AWS did not give the credentials of a role.
+#[derive(Debug)]
+pub(super) struct NotAssumed(pub(super) Fault);
+
+impl fmt::Display for NotAssumed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for NotAssumed {}
+
+fn not_assumed(arn: &str, error: &CredentialsError) -> Fault {
+    let answer =
+        chain(error).find_map(<dyn std::error::Error>::downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>);
+    let fault = answer.map(classify::fault);
+    let (code, message) = match fault {
+        Some(Fault {
+            kind: FaultKind::Denied | FaultKind::Invalid | FaultKind::Absent | FaultKind::Conflict,
+            code,
+            message,
+        }) => {
+            let fix = "check that the role exists, and that its trust policy allows the operator sts:AssumeRole, with the \
+                       class's externalId if it asks for one, and sts:TagSession";
+            let told = format!("AWS does not let the operator assume the role {arn} ({code}: {message}); {fix}");
+            (NO_CREDENTIALS, told)
+        }
+        Some(Fault { code, .. }) => {
+            let told = format!("AWS STS could not be asked for the role {arn} ({code}); it is asked again");
+            (NOT_SENT, told)
+        }
+        None => (
+            NOT_SENT,
+            format!("AWS STS could not be asked for the role {arn}; it is asked again"),
+        ),
+    };
+    Fault {
+        kind: FaultKind::NotSent,
+        code: code.to_owned(),
+        message,
+    }
+}

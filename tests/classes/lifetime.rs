@@ -1,0 +1,126 @@
+//! Classes that come and go.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+use testkit::stage::{BUCKET, REGION};
+
+use crate::rig::{FINANCE, Rig, SALES, message, says};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_class_that_is_deleted_takes_no_new_job_and_stays_until_nothing_is_left_of_it() -> Result<()> {
+    let rig = Rig::start(&["--deletion-max-wait", "2"]).await?;
+    rig.class(FINANCE, json!({})).await?;
+    let namespace = rig.namespace(FINANCE).await?;
+    rig.apply(&namespace, "slow", Some("finance"), json!({})).await?;
+    rig.until_reason(&namespace, "slow", "InProgress").await?;
+    rig.apply(&namespace, "held", Some("finance"), json!({"suspend": true}))
+        .await?;
+    rig.until_reason(&namespace, "held", "Suspended").await?;
+    rig.stage
+        .kubectl
+        .run(&["delete", "tcls", "finance", "--wait=false"])
+        .await?
+        .ok()?;
+    let told = rig.until_class("finance", "Ready", "Terminating").await?;
+    says(&told, &["accepts no new job", "1 submitted jobs"])?;
+    rig.edit(&namespace, "held", json!({"suspend": false})).await?;
+    let seen = rig.until_reason(&namespace, "held", "NoClass").await?;
+    says(message(&seen, "Stalled"), &["there is no class 'finance'"])?;
+
+    // The object goes before its job has ended; the class stays until the record is swept.
+    rig.stage
+        .kubectl
+        .run(&["delete", "tj", "slow", "-n", &namespace, "--wait=false"])
+        .await?
+        .ok()?;
+    rig.stage
+        .until_gone(&namespace, "slow", Duration::from_secs(20))
+        .await?;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let told = rig.until_class("finance", "Ready", "Terminating").await?;
+    says(&told, &["1 records of jobs whose objects are gone", "abandon-records"])?;
+    rig.stage.sim.finish_all();
+    rig.until_class_gone("finance").await?;
+    assert!(rig.stage.sim.jobs().is_empty(), "the record was swept");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lost_class_left_is_looked_after_by_another_one_of_its_account() -> Result<()> {
+    let rig = Rig::start(&[]).await?;
+    rig.class(FINANCE, json!({})).await?;
+    let namespace = rig.namespace(FINANCE).await?;
+    rig.apply(&namespace, "slow", Some("finance"), json!({})).await?;
+    let seen = rig.until_reason(&namespace, "slow", "InProgress").await?;
+    // By force: nothing but the class knows which role may look there.
+    let unfinalized = json!([{"op": "remove", "path": "/metadata/finalizers"}]).to_string();
+    rig.operator.stop()?;
+    let kubectl = &rig.stage.kubectl;
+    kubectl
+        .run(&["delete", "tcls", "finance", "--wait=false"])
+        .await?
+        .ok()?;
+    kubectl
+        .run(&["patch", "tcls", "finance", "--type=json", "-p", &unfinalized])
+        .await?
+        .ok()?;
+    rig.operator.restart()?;
+    rig.operator.wait_ready().await?;
+    let told = rig.until_reason(&namespace, "slow", "IdentityChanged").await?;
+    says(
+        message(&told, "Ready"),
+        &[FINANCE.account, "A TranscriptionClass of that account and Region"],
+    )?;
+    // A class of another account helps nothing.
+    rig.class(SALES, json!({})).await?;
+    let another = json!({"region": REGION, "identity": FINANCE.class()["identity"]});
+    rig.stage.class("another", false, &another).await?;
+    rig.stage.sim.finish_all();
+    rig.until_reason(&namespace, "slow", "Completed").await?;
+    assert_eq!(rig.starts(&seen).len(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_default_class_is_made_once_and_what_people_make_of_it_stays() -> Result<()> {
+    let rig = Rig::start(&["--region", REGION, "--output-bucket", BUCKET]).await?;
+    let class = rig.stored_class("default").await?.unwrap();
+    let account = "111122223333";
+    assert_eq!(
+        class["metadata"]["annotations"]["transcribe-operator.io/is-default-class"],
+        "true"
+    );
+    assert_eq!(
+        class["metadata"]["labels"]["app.kubernetes.io/managed-by"],
+        "transcribe-operator"
+    );
+    assert_eq!(class["spec"]["output"]["bucketName"], BUCKET);
+    let keys = json!([
+        format!("arn:aws:kms:{REGION}:{account}:key/*"),
+        format!("arn:aws:kms:{REGION}:{account}:alias/*")
+    ]);
+    assert_eq!(class["spec"]["encryption"]["allowedKmsKeys"], keys);
+    rig.until_class("default", "Default", "IsDefault").await?;
+
+    let patch = json!({"spec": {"output": {"bucketName": "another-bucket"}}}).to_string();
+    rig.stage
+        .kubectl
+        .run(&["patch", "tcls", "default", "--type=merge", "-p", &patch])
+        .await?
+        .ok()?;
+    rig.operator.restart()?;
+    rig.operator.wait_ready().await?;
+    let class = rig.stored_class("default").await?.unwrap();
+    assert_eq!(class["spec"]["output"]["bucketName"], "another-bucket");
+
+    // One more default, which is newer: it wins, and both say so.
+    rig.stage.class("newer", true, &json!({"region": REGION})).await?;
+    rig.until_class("newer", "Default", "IsDefault").await?;
+    says(
+        &rig.until_class("default", "Default", "AnotherIsDefault").await?,
+        &["'newer'"],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! Who may use which class, and who works for it in AWS.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::rig::{FINANCE, Rig, SALES, message, put_role, says};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn teams_run_in_their_own_accounts_each_namespace_in_a_session_of_its_own() -> Result<()> {
+    let rig = Rig::start(&[]).await?;
+    for team in [FINANCE, SALES] {
+        rig.class(team, json!({})).await?;
+        let namespace = rig.namespace(team).await?;
+        rig.apply(&namespace, "one", Some(team.name), json!({})).await?;
+        rig.apply(&namespace, "two", Some(team.name), json!({})).await?;
+        for name in ["one", "two"] {
+            let seen = rig.until_reason(&namespace, name, "Completed").await?;
+            let starts = rig.starts(&seen);
+            assert_eq!(starts.len(), 1);
+            let start = &starts[0];
+            let uid = seen["metadata"]["uid"].as_str().unwrap();
+            let key = format!("{namespace}/TranscriptionJob/{name}/{uid}-1/");
+            assert_eq!(start.body["OutputKey"], key);
+            assert_eq!(start.body["OutputBucketName"], format!("{}-transcripts", team.name));
+            assert_eq!(
+                (start.account.as_str(), start.external_id.as_str()),
+                (team.account, &*team.external_id())
+            );
+            assert!(
+                start.session_name.starts_with(&format!("{namespace}.")),
+                "{}",
+                start.session_name
+            );
+            let tag = |key: &str| start.session_tags[&format!("transcribe-operator.io/{key}")].as_str();
+            assert_eq!(
+                (tag("namespace"), tag("class"), tag("cluster")),
+                (&*namespace, team.name, "stage")
+            );
+            assert!(tag("namespace-uid").starts_with(&start.session_name[namespace.len() + 1..]));
+            let class = &seen["status"]["class"];
+            assert_eq!(
+                (&class["name"], &class["accountId"]),
+                (&json!(team.name), &json!(team.account))
+            );
+        }
+    }
+    // For each team one session of the class and one of its namespace, whose credentials Transcribe, KMS and STS share.
+    assert_eq!(rig.stage.sim.called("AssumeRole"), 4);
+
+    // What a team may not use reads as if it were not there.
+    let namespace = rig.namespace(FINANCE).await?;
+    for (name, class) in [("theirs", "sales"), ("none", "absent")] {
+        rig.apply(&namespace, name, Some(class), json!({})).await?;
+        let seen = rig.until_reason(&namespace, name, "NoClass").await?;
+        says(
+            message(&seen, "Stalled"),
+            &[&format!(
+                "there is no class '{class}' for this namespace; it may use 'finance'"
+            )],
+        )?;
+    }
+    let media = json!({"mediaFileUri": "s3://media/another/a.wav"});
+    rig.apply(&namespace, "media", Some("finance"), json!({"media": media}))
+        .await?;
+    rig.until_reason(&namespace, "media", "NotAllowed").await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_loses_its_label_submits_nothing_until_it_has_it_again() -> Result<()> {
+    let rig = Rig::start(&[]).await?;
+    rig.class(FINANCE, json!({})).await?;
+    let namespace = rig.namespace(FINANCE).await?;
+    rig.apply(&namespace, "slow", Some("finance"), json!({})).await?;
+    let running = rig.until_reason(&namespace, "slow", "InProgress").await?;
+    rig.apply(&namespace, "waits", Some("finance"), json!({"suspend": true}))
+        .await?;
+    rig.until_reason(&namespace, "waits", "Suspended").await?;
+
+    rig.label(&namespace, None).await?;
+    rig.edit(&namespace, "waits", json!({"suspend": false})).await?;
+    let seen = rig.until_reason(&namespace, "waits", "NoClass").await?;
+    assert!(rig.starts(&seen).is_empty());
+    rig.label(&namespace, Some("finance")).await?;
+    let seen = rig.until_reason(&namespace, "waits", "Completed").await?;
+    assert_eq!(rig.starts(&seen).len(), 1);
+
+    // What runs is not concerned.
+    rig.label(&namespace, None).await?;
+    rig.stage.sim.finish_all();
+    rig.until_reason(&namespace, "slow", "Completed").await?;
+    assert_eq!(rig.starts(&running).len(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_is_gone_holds_up_its_team_only_and_one_that_is_mended_goes_on() -> Result<()> {
+    let rig = Rig::start(&[]).await?;
+    for team in [FINANCE, SALES] {
+        rig.class(team, json!({})).await?;
+    }
+    let (finance, sales) = (rig.namespace(FINANCE).await?, rig.namespace(SALES).await?);
+    rig.apply(&finance, "slow", Some("finance"), json!({})).await?;
+    let running = rig.until_reason(&finance, "slow", "InProgress").await?;
+    rig.stage.sim.remove_role(&FINANCE.role());
+    rig.operator.restart()?;
+    rig.operator.wait_ready().await?;
+
+    let told = rig.until_class("finance", "Ready", "IdentityNotVerified").await?;
+    let fix = [
+        "does not let the operator assume the role",
+        &*FINANCE.role(),
+        "trust policy",
+        "sts:TagSession",
+    ];
+    says(&told, &fix)?;
+    rig.apply(&finance, "held", Some("finance"), json!({})).await?;
+    let seen = rig.until_reason(&finance, "held", "AccessDenied").await?;
+    says(message(&seen, "Ready"), &fix)?;
+    assert!(!told.contains(&FINANCE.external_id()) && rig.starts(&seen).is_empty());
+    rig.apply(&sales, "job", Some("sales"), json!({})).await?;
+    rig.until_reason(&sales, "job", "Completed").await?;
+
+    put_role(&rig.stage, FINANCE)?;
+    rig.until_class("finance", "Ready", "IdentityVerified").await?;
+    let seen = rig.until_reason(&finance, "held", "Completed").await?;
+    assert_eq!(rig.starts(&seen).len(), 1);
+    rig.stage.sim.finish_all();
+    rig.until_reason(&finance, "slow", "Completed").await?;
+    assert_eq!(rig.starts(&running).len(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_running_jobs_holds_further_ones_back() -> Result<()> {
+    let rig = Rig::start(&[]).await?;
+    rig.class(
+        FINANCE,
+        json!({"limits": {"maxRunningJobs": 3, "maxRunningJobsPerNamespace": 2}}),
+    )
+    .await?;
+    let (one, other) = (rig.namespace(FINANCE).await?, rig.namespace(FINANCE).await?);
+    for name in ["slow-a", "slow-b", "slow-c"] {
+        rig.apply(&one, name, Some("finance"), json!({})).await?;
+    }
+    let waits = async |namespace: &str| {
+        let wanted = |job: &serde_json::Value| message(job, "Ready").contains("queued in class finance");
+        let mut waiting = Vec::new();
+        for name in ["slow-a", "slow-b", "slow-c"] {
+            if let Some(job) = rig.stage.job(namespace, name).await?.filter(wanted) {
+                waiting.push(message(&job, "Ready").to_owned());
+            }
+        }
+        anyhow::Ok(waiting)
+    };
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    let waiting = waits(&one).await?;
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    says(&waiting[0], &["its limit of 2 running jobs in a namespace is reached"])?;
+    for name in ["slow-a", "slow-b"] {
+        rig.apply(&other, name, Some("finance"), json!({})).await?;
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    let waiting = waits(&other).await?;
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    says(&waiting[0], &["its limit of 3 running jobs is reached"])?;
+    assert_eq!(rig.stage.sim.called("StartTranscriptionJob"), 3);
+    let class = rig.stored_class("finance").await?.unwrap();
+    assert_eq!(class["status"]["jobs"], json!({"waiting": 2, "running": 3}));
+    rig.stage.sim.finish_all();
+    for (namespace, name) in [
+        (&one, "slow-a"),
+        (&one, "slow-b"),
+        (&one, "slow-c"),
+        (&other, "slow-a"),
+        (&other, "slow-b"),
+    ] {
+        let begun = |job: &serde_json::Value| {
+            ["InProgress", "Completed"]
+                .iter()
+                .any(|r| testkit::stage::condition(job, "Ready").is_some_and(|c| c["reason"] == **r))
+        };
+        rig.stage.until(namespace, name, crate::rig::PATIENCE, begun).await?;
+    }
+    Ok(())
+}
