@@ -9,7 +9,7 @@ use std::{
 use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use kube::{
-    Api, Client, ResourceExt as _,
+    Api, Client, Resource as _, ResourceExt,
     api::{Patch, PatchParams, PostParams},
     runtime::{
         Controller,
@@ -29,6 +29,7 @@ use super::{
 use crate::{
     api::{
         class_words::AccessCheck,
+        conditions::{READY, Reason},
         transcription_class::{CLASS_FINALIZER, TranscriptionClass},
     },
     engine::{
@@ -115,12 +116,9 @@ pub async fn run(
 }
 
 async fn pass(stored: Arc<StoredClass>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let Ok(class) = &stored.0 else {
-        warn!(
-            class = stored.name_any(),
-            "a class cannot be read, so nobody can use it"
-        );
-        return Ok(Action::await_change());
+    let class = match &stored.0 {
+        Ok(class) => class,
+        Err(invalid) => return unreadable(&ctx, &stored, &invalid.error).await,
     };
     let held = class.finalizers().iter().any(|finalizer| finalizer == CLASS_FINALIZER);
     match (class.metadata.deletion_timestamp.is_some(), held) {
@@ -136,6 +134,30 @@ async fn pass(stored: Arc<StoredClass>, ctx: Arc<Context>) -> Result<Action, Err
         }
         (true, true) => leave(&ctx, class).await,
     }
+}
+
+/// A class that cannot be read admits nobody, and says so. Where it worked is not known, so it goes as soon as no job is left.
+async fn unreadable(ctx: &Context, class: &StoredClass, error: &str) -> Result<Action, Error> {
+    warn!(class = class.name_any(), error, "a class cannot be read");
+    if class.meta().deletion_timestamp.is_some() {
+        let (jobs, leaving) = ctx.counts.jobs(&class.name_any());
+        if ctx.ready.awaits(OBJECTS) || jobs.running > 0 || leaving > 0 {
+            return Ok(Action::requeue(LEAVING));
+        }
+        finalizers(ctx, class, false).await?;
+        return Ok(Action::await_change());
+    }
+    let message = format!("the class cannot be read, so nobody can use it; correct or delete it: {error}");
+    let condition = json!({
+        "type": READY, "status": "False", "reason": Reason::Unreadable.as_str(), "message": message,
+        // Always the same, so that writing it again changes nothing.
+        "lastTransitionTime": class.meta().creation_timestamp,
+    });
+    let patch = Patch::Merge(json!({"status": {"conditions": [condition]}}));
+    let api = Api::<StoredClass>::all(ctx.client.clone());
+    api.patch_status(&class.name_any(), &PatchParams::default(), &patch)
+        .await?;
+    Ok(Action::await_change())
 }
 
 /// Lets a class that is being deleted go, or says why it stays.
@@ -173,7 +195,7 @@ async fn report(ctx: &Context, class: &TranscriptionClass, seen: &Seen) -> Resul
 }
 
 /// Sets or removes the finalizer, and leaves those of others.
-async fn finalizers(ctx: &Context, class: &TranscriptionClass, ours: bool) -> Result<(), Error> {
+async fn finalizers(ctx: &Context, class: &impl ResourceExt, ours: bool) -> Result<(), Error> {
     let others = class.finalizers().iter().map(String::as_str);
     let others = others.filter(|finalizer| *finalizer != CLASS_FINALIZER);
     let all: Vec<_> = others.chain(ours.then_some(CLASS_FINALIZER)).collect();
@@ -244,7 +266,7 @@ fn default(ctx: &Context) -> Option<String> {
     let classes = ctx.classes.all();
     let live = classes.iter().map(AsRef::as_ref);
     let live = live.filter(|class: &&TranscriptionClass| class.metadata.deletion_timestamp.is_none());
-    default_class(live).map(kube::ResourceExt::name_any)
+    default_class(live).map(ResourceExt::name_any)
 }
 
 /// Another class, one that stays, works in the same place.
