@@ -43,7 +43,11 @@ struct Platform {
 impl Platform {
     async fn start() -> Result<Self> {
         let (plane, sim) = tokio::try_join!(ControlPlane::builder().controllers().start(), AwsSim::start(aws()))?;
-        let install = Install::new(&plane, &["defaultClass.outputBucket=finance-transcripts", "clusterId=prod"]).await?;
+        let install = Install::new(
+            &plane,
+            &["defaultClass.outputBucket=finance-transcripts", "clusterId=prod"],
+        )
+        .await?;
         let stage = Stage::of(plane, sim, install.account.clone())?;
         keys(&stage)?;
         let operator = install

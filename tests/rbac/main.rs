@@ -11,6 +11,7 @@
     reason = "test code"
 )]
 
+mod classes;
 mod map;
 mod scenarios;
 mod scene;

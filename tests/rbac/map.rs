@@ -8,7 +8,8 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use testkit::rights::Grant;
 
-use crate::scenarios;
+use crate::classes::*;
+use crate::scenarios::*;
 use crate::scene::Scene;
 
 /// A grant, what it is for, and what fails without it.
@@ -34,7 +35,7 @@ macro_rules! rows {
             grant: $grant,
             purpose: $purpose,
             scenario: stringify!($scenario),
-            run: |scene| scenarios::$scenario(scene).boxed_local(),
+            run: |scene| $scenario(scene).boxed_local(),
         },)+]
     };
 }
@@ -42,8 +43,26 @@ macro_rules! rows {
 /// All rows, each a function of [`scenarios`].
 pub fn rows() -> Vec<Row> {
     rows! {
-        "get namespaces kube-system" => an_operator_without_a_cluster_id_starts:
-            "the cluster id of an operator that is given none: the uid of this namespace";
+        "get namespaces" => an_operator_without_a_cluster_id_starts:
+            "the cluster id of an operator that is given none (the uid of kube-system); a namespace that was just made";
+        "list namespaces" => the_operator_becomes_ready:
+            "which namespaces there are, and their labels";
+        "watch namespaces" => a_namespace_that_is_labelled_later_may_use_the_class:
+            "what becomes of their labels: they say which classes a namespace may use";
+        "create transcriptionclasses.transcribe-operator.io" => the_default_class_is_made:
+            "the default class, where there is no class at all";
+        "list transcriptionclasses.transcribe-operator.io" => the_operator_becomes_ready:
+            "the classes that there are";
+        "watch transcriptionclasses.transcribe-operator.io" => a_class_that_is_made_later_is_ready:
+            "what becomes of the classes";
+        "get transcriptionclasses.transcribe-operator.io" => a_class_that_was_just_made_is_found:
+            "a class that a new job names, and that the watch has not told of yet";
+        "patch transcriptionclasses.transcribe-operator.io" => a_class_has_the_finalizer:
+            "the finalizer, on and off";
+        "update transcriptionclasses.transcribe-operator.io/status" => a_class_says_whether_it_is_ready:
+            "the status, fenced by the resourceVersion";
+        "patch transcriptionclasses.transcribe-operator.io/status" => a_class_that_cannot_be_read_says_so:
+            "the condition of a class that cannot be read";
         "list transcriptionjobs.transcribe-operator.io" => the_operator_becomes_ready:
             "the objects that there are, for the cache and for the sweeper";
         "watch transcriptionjobs.transcribe-operator.io" => a_job_that_is_made_later_is_seen:

@@ -100,6 +100,7 @@ pub async fn a_spoilt_authority_is_replaced(scene: &Scene<'_>) -> Result<bool> {
     scene.comes(async || Ok(scene.authority().await? != spoilt)).await
 }
 
-fn is(job: &Value, type_: &str, reason: &str) -> bool {
+/// A condition has this reason.
+pub fn is(job: &Value, type_: &str, reason: &str) -> bool {
     condition(job, type_).is_some_and(|c| c["reason"] == reason)
 }

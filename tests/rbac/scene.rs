@@ -202,6 +202,6 @@ impl Scene<'_> {
             jobs.patch(JOB, &PatchParams::default(), &free).await?;
             jobs.delete(JOB, &DeleteParams::default()).await?;
         }
-        Ok(())
+        self.clear_classes().await
     }
 }

@@ -194,12 +194,21 @@ async fn rights() -> anyhow::Result<&'static Rights> {
 
 /// How a dynamic client finds the jobs.
 pub fn job_resource() -> ApiResource {
+    resource("TranscriptionJob", "transcriptionjobs")
+}
+
+/// How a dynamic client finds the classes.
+pub fn class_resource() -> ApiResource {
+    resource("TranscriptionClass", "transcriptionclasses")
+}
+
+fn resource(kind: &str, plural: &str) -> ApiResource {
     ApiResource {
         group: "transcribe-operator.io".to_owned(),
         version: "v1alpha1".to_owned(),
         api_version: "transcribe-operator.io/v1alpha1".to_owned(),
-        kind: "TranscriptionJob".to_owned(),
-        plural: "transcriptionjobs".to_owned(),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
     }
 }
 
