@@ -1,6 +1,6 @@
 //! The classes that manifests are judged against, and a class's own manifest.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
@@ -48,7 +48,7 @@ fn warnings(spec: &TranscriptionClassSpec) -> Vec<String> {
 }
 
 /// The classes among these objects that are themselves allowed.
-pub(super) fn among(objects: &[Object]) -> Vec<Box<TranscriptionClass>> {
+pub(super) fn among(objects: &[Object]) -> Vec<TranscriptionClass> {
     let is_class = |value: &Value| value["apiVersion"] == format!("{GROUP}/{VERSION}") && value["kind"] == CLASS;
     let read = |object: &Object| {
         let mut value = object.value.clone();
@@ -67,7 +67,7 @@ pub(super) fn among(objects: &[Object]) -> Vec<Box<TranscriptionClass>> {
 
 /// A class that a job is judged against, and what of it cannot be judged offline. `None`: it is not among these.
 pub(super) fn chosen(
-    classes: &[Box<TranscriptionClass>],
+    classes: &[TranscriptionClass],
     job: &Subject,
     account: Option<&str>,
 ) -> Result<Option<(Class, Vec<String>)>, Refusal> {
@@ -76,12 +76,12 @@ pub(super) fn chosen(
         (Some(wanted), _) => Some(wanted.clone()),
         // The one that there is, whether it is the default one or not.
         (None, [only]) => name(only),
-        (None, several) => default_class(several.iter().map(AsRef::as_ref)).and_then(name),
+        (None, several) => default_class(several).and_then(name),
     };
     if wanted.is_none() || !classes.iter().any(|class| name(class) == wanted) {
         return Ok(None);
     }
-    let (classes, unknown): (Vec<_>, Vec<_>) = classes.iter().map(|class| by_name_alone(class)).unzip();
+    let (classes, unknown): (Vec<_>, Vec<_>) = classes.iter().map(by_name_alone).unzip();
     let labels = [(NAME_LABEL.to_owned(), job.namespace.clone())].into();
     let class = select(&classes, wanted.as_deref(), Some(&labels))?;
     let of_the_role = class
@@ -102,23 +102,23 @@ pub(super) fn chosen(
 }
 
 /// The class with as much of its selector as the name of a namespace decides; and its name, if there is more.
-fn by_name_alone(class: &TranscriptionClass) -> (Box<TranscriptionClass>, Option<String>) {
+fn by_name_alone(class: &TranscriptionClass) -> (Arc<TranscriptionClass>, Option<String>) {
     let mut known = class.clone();
     if let Some(LabelSelector {
         match_expressions,
         match_labels,
     }) = &mut known.spec.namespace_selector
     {
-        match_expressions
-            .iter_mut()
-            .for_each(|all| all.retain(|requirement| requirement.key == NAME_LABEL));
-        match_labels
-            .iter_mut()
-            .for_each(|all: &mut BTreeMap<_, _>| all.retain(|key, _| key == NAME_LABEL));
+        if let Some(all) = match_expressions {
+            all.retain(|requirement| requirement.key == NAME_LABEL);
+        }
+        if let Some(all) = match_labels {
+            all.retain(|key, _| key == NAME_LABEL);
+        }
     }
     let more = known.spec != class.spec;
     let name = class.metadata.name.clone().filter(|_| more);
-    (Box::new(known), name)
+    (Arc::new(known), name)
 }
 
 /// There is no class to judge a job by.

@@ -88,8 +88,8 @@ impl Input {
     }
 
     /// Reads a file in which there is a class.
-    pub(super) fn of_class(name: PathBuf) -> Self {
-        let mut input = Self::read(&[name.clone()], &mut io::stdin().lock());
+    pub(super) fn of_class(name: &PathBuf) -> Self {
+        let mut input = Self::read(std::slice::from_ref(name), &mut io::stdin().lock());
         let is_class = |object: &Object| object.value["kind"] == CLASS;
         if input.problems.is_empty() && !input.objects.iter().any(is_class) {
             let message = format!("holds no {CLASS}; name the manifest of one");

@@ -73,7 +73,7 @@ pub enum Format {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Install {
     /// The classes that jobs are judged against, in the place of the flags.
-    pub classes: Option<Vec<Box<TranscriptionClass>>>,
+    pub classes: Option<Vec<TranscriptionClass>>,
     /// The Region of the jobs.
     pub region: Option<RegionName>,
     /// The account of the jobs.
@@ -99,7 +99,7 @@ pub fn run(args: CheckArgs) -> ExitCode {
         output,
         no_color,
     } = args;
-    let of_class = class.map(Input::of_class);
+    let of_class = class.as_ref().map(Input::of_class);
     let install = Install {
         classes: of_class.as_ref().map(|input| class::among(&input.objects)),
         region,

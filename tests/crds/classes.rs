@@ -54,10 +54,7 @@ fn what_is_wrong_is_told_by_the_field_and_what_helps() {
             panic!("{change} is accepted")
         };
         let told: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        assert!(
-            told.len() == 1 && told[0].starts_with(&format!("{field}")),
-            "{change}: {told:?}"
-        );
+        assert!(told.len() == 1 && told[0].starts_with(field), "{change}: {told:?}");
         assert!(told[0].contains(says), "{change}: {told:?}");
     }
 }

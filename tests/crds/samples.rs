@@ -88,6 +88,7 @@ pub fn class() -> Value {
 }
 
 /// What makes that class a wrong one: the change, the field, and what is said.
+#[allow(clippy::too_many_lines, reason = "a table")]
 pub fn refused_classes() -> Vec<(Value, &'static str, &'static str)> {
     let long = "a".repeat(2001);
     let pairs: Value = (0..11).map(|n| (format!("k{n}"), json!("v"))).collect();

@@ -181,8 +181,11 @@ fn requests() -> impl Strategy<Value = Value> {
             set("outputKey", output.map(|key| json!(key)));
             set("settings", name.map(|name| json!({"vocabularyName": name})));
             set("tags", tags);
-            key.map(|key| encryption["kmsKeyId"] = json!(key));
-            context.map(|context| encryption["context"] = context);
+            for (member, value) in [("kmsKeyId", key.map(|key| json!(key))), ("context", context)] {
+                if let Some(value) = value {
+                    encryption[member] = value;
+                }
+            }
             spec["encryption"] = encryption;
             spec
         })
@@ -239,8 +242,8 @@ fn resolved(path: &str) -> Vec<String> {
     })
 }
 
-fn is_media_allowed(allowed: &[String], uri: &str) -> bool {
-    let parts = resolved(uri.strip_prefix("s3://").unwrap());
+fn is_media_allowed(allowed: &[String], uri: &Value) -> bool {
+    let parts = resolved(uri.as_str().unwrap().strip_prefix("s3://").unwrap());
     allowed.iter().any(|pattern| {
         let pattern = resolved(&pattern.replace("{namespace}", NAMESPACE)["s3://".len()..]);
         parts.starts_with(&pattern)
@@ -284,10 +287,7 @@ fn outside(lists: &Lists, default_key: bool, desired: &Desired, spec: &Value) ->
         .collect();
     let key = desired.key.as_ref();
     let holds = [
-        (
-            "media",
-            is_media_allowed(&lists.0, spec["media"]["mediaFileUri"].as_str().unwrap()),
-        ),
+        ("media", is_media_allowed(&lists.0, &spec["media"]["mediaFileUri"])),
         ("bucket", bucket == "class-bucket" || lists.1.contains(&bucket)),
         (
             "output key",
