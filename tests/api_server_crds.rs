@@ -16,19 +16,21 @@
 mod samples;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::Status;
 use kube::runtime::wait::{await_condition, conditions};
 use serde_json::{Value, json};
 use testkit::control_plane::ControlPlane;
 use testkit::kubectl::Kubectl;
+use transcribe_operator::api::transcription_class::TranscriptionClass;
 use transcribe_operator::api::{GROUP, Kind, VERSION, render_crds};
 
-/// The shared control plane with the CRDs, a namespace of its own, and a client for the kind in it.
+/// The shared control plane with the CRDs, a namespace of its own, and clients for the kind in it and for classes.
 struct Server {
     kubectl: Kubectl,
     namespace: String,
     jobs: Api<DynamicObject>,
+    classes: Api<DynamicObject>,
 }
 
 async fn server() -> Server {
@@ -43,19 +45,25 @@ async fn server() -> Server {
             .unwrap();
         assert_eq!(applied.stderr, "", "warnings");
     }
-    for kind in Kind::ALL {
+    let plurals = Kind::ALL
+        .iter()
+        .map(|kind| kind.plural())
+        .chain(["transcriptionclasses"]);
+    for plural in plurals {
         let crds = Api::<CustomResourceDefinition>::all(client.clone());
-        let name = format!("{}.{GROUP}", kind.plural());
+        let name = format!("{plural}.{GROUP}");
         await_condition(crds, &name, conditions::is_crd_established())
             .await
             .unwrap();
     }
     let namespace = plane.namespace("crds").await.unwrap();
-    let jobs = Api::namespaced_with(client, &namespace, &Kind::TranscriptionJob.resource());
+    let jobs = Api::namespaced_with(client.clone(), &namespace, &Kind::TranscriptionJob.resource());
+    let class = ApiResource::erase::<TranscriptionClass>(&());
     Server {
         kubectl,
         namespace,
         jobs,
+        classes: Api::all_with(client, &class),
     }
 }
 
@@ -71,6 +79,17 @@ impl Server {
         });
         let object = serde_json::from_value(object).unwrap();
         self.jobs.create(&PostParams::default(), &object).await.map_err(refusal)
+    }
+
+    async fn create_class(&self, name: &str, spec: &Value) -> Result<DynamicObject, Box<Status>> {
+        let object = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "TranscriptionClass", "metadata": {"name": name}, "spec": spec,
+        });
+        let object = serde_json::from_value(object).unwrap();
+        self.classes
+            .create(&PostParams::default(), &object)
+            .await
+            .map_err(refusal)
     }
 
     async fn set_status(&self, name: &str, status: Value) -> DynamicObject {
@@ -344,12 +363,108 @@ async fn takes_every_example() {
     let server = server().await;
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap() {
         let file = entry.unwrap().path();
-        let object: Value = serde_saphyr::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        if Kind::from_name(object["kind"].as_str().unwrap()).is_some() {
-            let said = server
-                .kubectl(&["apply", "--dry-run=server", "-f", file.to_str().unwrap()])
-                .await;
-            assert!(said.contains("created (server dry run)"), "{said}");
-        }
+        let dry_run = ["apply", "--dry-run=server", "--validate=strict", "-f"];
+        let said = server
+            .kubectl(&[&dry_run[..], &[file.to_str().unwrap()]].concat())
+            .await;
+        assert!(said.contains("created (server dry run)"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn stores_a_class_and_keeps_its_region_and_account() {
+    let server = server().await;
+    let stored = server.create_class("kept", &samples::class()).await.unwrap();
+    assert_eq!(stored.data["spec"], samples::class(), "pruned or changed");
+    server
+        .create_class("least", &json!({"region": "eu-west-1"}))
+        .await
+        .unwrap();
+    let change = async |name: &str, change: Value| {
+        let patch = Patch::Merge(json!({"spec": change}));
+        let changed = server.classes.patch(name, &PatchParams::default(), &patch).await;
+        changed.map(drop).map_err(|error| refusal(error).message)
+    };
+    let role = |account: &str| json!({"identity": {"roleArn": format!("arn:aws:iam::{account}:role/other")}});
+    for (name, changed, says) in [
+        (
+            "kept",
+            json!({"region": "eu-central-1"}),
+            "the Region of a class cannot change",
+        ),
+        ("kept", role("444455556666"), "the AWS account of a class cannot change"),
+        (
+            "kept",
+            json!({"identity": null}),
+            "the AWS account of a class cannot change",
+        ),
+        (
+            "least",
+            role("111122223333"),
+            "the AWS account of a class cannot change",
+        ),
+    ] {
+        let told = change(name, changed.clone()).await.unwrap_err();
+        assert!(told.contains(says), "{name} {changed}: {told}");
+    }
+    for changed in [
+        role("111122223333"),
+        json!({"identity": {"externalId": null}, "tags": {"a": "b"}, "namespaceSelector": null, "encryption": null}),
+    ] {
+        change("kept", changed).await.unwrap();
+    }
+    // Status and finalizers are written whatever the class says.
+    let status = Patch::Merge(json!({"status": {"accountId": "111122223333", "jobs": {"waiting": 0, "running": 1}}}));
+    server
+        .classes
+        .patch_status("kept", &PatchParams::default(), &status)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn refuses_a_wrong_class_and_says_why() {
+    let server = server().await;
+    for (n, (change, field, _)) in samples::refused_classes().into_iter().enumerate() {
+        let spec = samples::merged(&samples::class(), &change);
+        let Err(status) = server.create_class(&format!("wrong-{n}"), &spec).await else {
+            panic!("{change} is accepted")
+        };
+        let near = field.trim_end_matches("[0]").trim_end_matches(".a");
+        assert!(status.message.contains(near), "{change}: {}", status.message);
+    }
+}
+
+#[tokio::test]
+async fn teaches_classes_with_explain_short_name_and_columns() {
+    let server = server().await;
+    server.create_class("shown", &samples::class()).await.unwrap();
+    for (place, words) in [
+        ("tcls", ["tenants name the class", "TranscriptionClass"]),
+        (
+            "tcls.spec",
+            ["fails closed", "None when omitted; every one when empty ({})"],
+        ),
+        ("tcls.spec.input", ["at or below these URIs", "Nothing when omitted"]),
+        (
+            "tcls.spec.encryption",
+            ["written out as an ARN", "can neither override nor shadow one"],
+        ),
+    ] {
+        let explained = server.kubectl(&["explain", place]).await;
+        let explained = explained.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            words.iter().all(|words| explained.contains(words)),
+            "{place}: {explained}"
+        );
+    }
+    let table = server.kubectl(&["get", "tcls", "shown", "-o", "wide"]).await;
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        lines[0],
+        ["NAME", "REGION", "ACCOUNT", "READY", "STATUS", "RUNNING", "AGE", "ROLE"],
+        "{table}"
+    );
+    assert_eq!(lines[1][..2], ["shown", "eu-west-1"], "{table}");
+    assert!(server.kubectl(&["get", "transcribe"]).await.contains("shown"));
 }

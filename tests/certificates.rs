@@ -279,19 +279,22 @@ async fn a_secret_that_is_deleted_or_spoilt_is_made_anew_and_nobody_notices() {
     rig.secrets().delete(SECRET, &DeleteParams::default()).await.unwrap();
     let other = async |known: &[u8]| rig.authority().await.filter(|now| now != known);
     let second = rig.until("an authority after the deletion", || other(&first)).await;
+    rig.until("both are trusted", async || {
+        (CertificateDer::pem_slice_iter(&rig.trusted().await).count() == 2).then_some(())
+    })
+    .await;
     let spoilt = json!({"stringData": {"tls.key": "spoilt"}});
     rig.secrets()
         .patch(SECRET, &PatchParams::default(), &Patch::Merge(&spoilt))
         .await
         .unwrap();
     rig.until("an authority after the spoiling", || other(&second)).await;
+    rig.until("all three are trusted", async || {
+        (CertificateDer::pem_slice_iter(&rig.trusted().await).count() == 3).then_some(())
+    })
+    .await;
     sleep(Duration::from_secs(2)).await;
     load.end().await;
-    assert_eq!(
-        CertificateDer::pem_slice_iter(&rig.trusted().await).count(),
-        3,
-        "all three are trusted for now"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

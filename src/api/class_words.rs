@@ -146,6 +146,13 @@ text! {
     }
 }
 
+impl ClassRoleArn {
+    /// The account that the role is in.
+    pub fn account(&self) -> Option<&str> {
+        self.as_str().split(':').nth(4)
+    }
+}
+
 text! {
     /// A role that may be named.
     RolePattern {

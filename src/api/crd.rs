@@ -1,5 +1,7 @@
 //! The custom resource definitions as users get them.
 
+use std::sync::LazyLock;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
 use serde_json::Value;
@@ -9,8 +11,17 @@ use super::transcription_class::TranscriptionClass;
 
 /// All CRDs.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let class = tidy(TranscriptionClass::crd());
-    Kind::ALL.iter().map(|kind| kind.crd()).chain([class]).collect()
+    Kind::ALL.iter().map(|kind| kind.crd()).chain([class_crd()]).collect()
+}
+
+fn class_crd() -> CustomResourceDefinition {
+    tidy(TranscriptionClass::crd())
+}
+
+/// The schema of a class's spec.
+pub(super) fn class_schema() -> &'static Value {
+    static CLASS: LazyLock<Value> = LazyLock::new(|| spec_schema(&class_crd()));
+    &CLASS
 }
 
 /// All CRDs as YAML, each with the name of its file.

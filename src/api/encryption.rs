@@ -150,20 +150,33 @@ impl KmsKeyRef {
         }
     }
 
-    /// The Region, where the reference names one.
-    pub fn region(&self) -> Option<&str> {
+    /// The partition, the Region and the account, where the reference is an ARN.
+    pub fn place(&self) -> Option<(&str, &str, &str)> {
         match self.form() {
-            KeyForm::KeyArn { region, .. } | KeyForm::AliasArn { region, .. } => Some(region),
+            KeyForm::KeyArn {
+                partition,
+                region,
+                account,
+                ..
+            }
+            | KeyForm::AliasArn {
+                partition,
+                region,
+                account,
+                ..
+            } => Some((partition, region, account)),
             KeyForm::KeyId(_) | KeyForm::AliasName(_) => None,
         }
     }
 
+    /// The Region, where the reference names one.
+    pub fn region(&self) -> Option<&str> {
+        self.place().map(|(_, region, _)| region)
+    }
+
     /// The account, where the reference names one.
     pub fn account(&self) -> Option<&str> {
-        match self.form() {
-            KeyForm::KeyArn { account, .. } | KeyForm::AliasArn { account, .. } => Some(account),
-            KeyForm::KeyId(_) | KeyForm::AliasName(_) => None,
-        }
+        self.place().map(|(_, _, account)| account)
     }
 
     /// The reference written out as an ARN: a bare id or alias is in this account and Region. `None` where that needs an

@@ -1,7 +1,7 @@
 //! The kinds of jobs, and a spec of any of them.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::ApiResource;
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::common::{Encryption, JobControls, Tags};
 use super::crd;
+use super::transcription_class::TranscriptionClassSpec;
 use super::transcription_job::{TranscriptionJob, TranscriptionJobSpec};
 use super::types::{BucketName, ClassName, OutputKey, ResourceName, RoleArn, S3Uri};
 
@@ -116,9 +117,7 @@ impl Spec {
     /// # Errors
     /// All broken rules; where the spec cannot be read at all, the first place.
     pub fn parse(kind: Kind, spec: &Value) -> Result<Self, Vec<Violation>> {
-        if let Some(path) = crd::list_for_object(kind.schema(), spec, "") {
-            return Err(vec![violation(&path, "must be an object, and is a list".to_owned())]);
-        }
+        readable(kind.schema(), spec)?;
         let spec = match kind {
             Kind::TranscriptionJob => Self::TranscriptionJob(Box::new(decode(spec)?)),
         };
@@ -225,21 +224,46 @@ impl Spec {
     /// Evaluates the CEL rules of the CRD on what was read, so that each rule exists once.
     fn check_rules(&self, kind: Kind) -> Result<(), Vec<Violation>> {
         let value = serde_json::to_value(self).map_err(|error| vec![violation("", error.to_string())])?;
-        validate_compiled(kind.rules(), &value, None).map_err(|errors| {
-            errors
-                .into_vec()
-                .into_iter()
-                .map(|error| violation(&error.field_path, error.message))
-                .collect()
-        })
+        keeps(kind.rules(), &value)
+    }
+}
+
+impl TranscriptionClassSpec {
+    /// Reads the spec of a class and holds it against the rules of its CRD.
+    ///
+    /// # Errors
+    /// All broken rules; where the spec cannot be read at all, the first place.
+    pub fn parse(spec: &Value) -> Result<Self, Vec<Violation>> {
+        static RULES: LazyLock<CompiledSchema> = LazyLock::new(|| compile_schema(crd::class_schema()));
+        readable(crd::class_schema(), spec)?;
+        let read: Self = at_path(spec).map_err(|error| vec![error])?;
+        let value = serde_json::to_value(&read).map_err(|error| vec![violation("", error.to_string())])?;
+        keeps(&RULES, &value).map(|()| read)
+    }
+}
+
+fn keeps(rules: &CompiledSchema, value: &Value) -> Result<(), Vec<Violation>> {
+    validate_compiled(rules, value, None).map_err(|errors| {
+        let errors = errors.into_vec().into_iter();
+        errors
+            .map(|error| violation(&error.field_path, error.message))
+            .collect()
+    })
+}
+
+/// Serde would read a list in the place of an object.
+fn readable(schema: &Value, spec: &Value) -> Result<(), Vec<Violation>> {
+    if !spec.is_object() {
+        return Err(vec![violation("", "is missing, or is no object".to_owned())]);
+    }
+    match crd::list_for_object(schema, spec, "") {
+        Some(path) => Err(vec![violation(&path, "must be an object, and is a list".to_owned())]),
+        None => Ok(()),
     }
 }
 
 /// The flattened controls are read on their own too: serde cannot tell a path within a flattened struct.
 fn decode<T: DeserializeOwned>(spec: &Value) -> Result<T, Vec<Violation>> {
-    if !spec.is_object() {
-        return Err(vec![violation("", "is missing, or is no object".to_owned())]);
-    }
     let controls = at_path::<JobControls>(spec).err();
     match at_path(spec) {
         Ok(spec) => Ok(spec),

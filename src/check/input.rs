@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::class::CLASS;
 use super::yaml::Fault;
 use super::{json, yaml};
 use crate::api::GROUP;
@@ -84,6 +85,24 @@ impl Input {
             input.problem(&names.join(", "), None, "holds no object; name a manifest");
         }
         input
+    }
+
+    /// Reads a file in which there is a class.
+    pub(super) fn of_class(name: &PathBuf) -> Self {
+        let mut input = Self::read(std::slice::from_ref(name), &mut io::stdin().lock());
+        let is_class = |object: &Object| object.value["kind"] == CLASS;
+        if input.problems.is_empty() && !input.objects.iter().any(is_class) {
+            let message = format!("holds no {CLASS}; name the manifest of one");
+            input.problem(&name.display().to_string(), None, &message);
+        }
+        input
+    }
+
+    /// This, and what else was read.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.objects.extend(other.objects);
+        self.problems.extend(other.problems);
+        self
     }
 
     /// The manifests that kubectl finds in a folder: its own, not those of folders in it.

@@ -1,7 +1,8 @@
 //! `transcribe-operator check`: the admission verdict on manifests, without a cluster and without AWS.
 //!
-//! [`input`] reads, [`schema`] and [`verdict`] judge, [`output`] prints.
+//! [`input`] reads, [`class`] chooses by whose rules, [`schema`] and [`verdict`] judge, [`output`] prints.
 
+mod class;
 mod input;
 mod json;
 #[cfg(test)]
@@ -19,6 +20,8 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
+use crate::api::class_words::RegionName;
+use crate::api::transcription_class::TranscriptionClass;
 use crate::api::types::BucketName;
 use crate::config::account;
 use input::{Input, Problem};
@@ -35,10 +38,14 @@ pub struct CheckArgs {
     /// A manifest (YAML or JSON), a folder of them, or - for standard input. May be given more than once.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true, num_args = 1..)]
     pub filenames: Vec<PathBuf>,
+    /// The manifest of a TranscriptionClass, or of several, that the jobs are judged against. It is judged too.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["region", "key_accounts", "output_bucket"])]
+    pub class: Option<PathBuf>,
     /// The AWS Region of the jobs. Without it, rules about the Region are not judged.
-    #[arg(long, value_parser = region)]
-    pub region: Option<String>,
-    /// The AWS account of the jobs: 12 digits. Without it, rules about the account are not judged.
+    #[arg(long)]
+    pub region: Option<RegionName>,
+    /// The AWS account of the jobs: 12 digits. Without it, rules about the account are not judged. A class that names a role
+    /// says it itself.
     #[arg(long, value_name = "ID", value_parser = account)]
     pub account: Option<String>,
     /// An account, other than the jobs' own, whose KMS keys they may name. May be given more than once.
@@ -65,23 +72,16 @@ pub enum Format {
 /// What is known of the install that the manifests are for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Install {
+    /// The classes that jobs are judged against, in the place of the flags.
+    pub classes: Option<Vec<TranscriptionClass>>,
     /// The Region of the jobs.
-    pub region: Option<String>,
+    pub region: Option<RegionName>,
     /// The account of the jobs.
     pub account: Option<String>,
     /// Other accounts whose keys they may name.
     pub key_accounts: Vec<String>,
     /// The output bucket of jobs that name none.
     pub output_bucket: Option<BucketName>,
-}
-
-fn region(text: &str) -> Result<String, &'static str> {
-    let fits = text.contains('-')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    fits.then(|| text.to_owned())
-        .ok_or("must be a Region, such as eu-west-1")
 }
 
 /// Judges what `args` names, prints the verdicts to standard output and what cannot be read to standard error.
@@ -91,6 +91,7 @@ fn region(text: &str) -> Result<String, &'static str> {
 pub fn run(args: CheckArgs) -> ExitCode {
     let CheckArgs {
         filenames,
+        class,
         region,
         account,
         key_accounts,
@@ -98,13 +99,16 @@ pub fn run(args: CheckArgs) -> ExitCode {
         output,
         no_color,
     } = args;
+    let of_class = class.as_ref().map(Input::of_class);
     let install = Install {
+        classes: of_class.as_ref().map(|input| class::among(&input.objects)),
         region,
         account,
         key_accounts,
         output_bucket,
     };
-    let Input { objects, mut problems } = Input::read(&filenames, &mut io::stdin().lock());
+    let read = Input::read(&filenames, &mut io::stdin().lock());
+    let Input { objects, mut problems } = of_class.unwrap_or_default().and(read);
     let items: Vec<_> = objects
         .into_iter()
         .map(|object| Item::judge(object, &install))

@@ -6,8 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Install;
+use super::class::CLASS;
 use super::input::Object;
 use super::verdict::{Verdict, judge};
+
+/// The namespace of objects that name none.
+pub(super) const DEFAULT_NAMESPACE: &str = "default";
 
 /// The verdict on one object. Its members are those of the JSON output.
 #[derive(Serialize)]
@@ -33,7 +37,10 @@ impl Item {
         let metadata = &value["metadata"];
         let prefix = || Some(format!("{}*", metadata["generateName"].as_str()?));
         let (api_version, kind) = (text(&value["apiVersion"]), text(&value["kind"]));
-        let namespace = text(&metadata["namespace"]).unwrap_or_else(|| "default".to_owned());
+        let namespace = match kind.as_deref() {
+            Some(CLASS) => String::new(),
+            Some(_) | None => text(&metadata["namespace"]).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
+        };
         let name = text(&metadata["name"]).or_else(prefix).unwrap_or_default();
         let Verdict { message, warnings } = judge(value, install);
         Self {
@@ -76,7 +83,11 @@ impl Human {
                 self.paint(RED, "denied")
             };
             let name = if item.name.is_empty() { "(no name)" } else { &item.name };
-            writeln!(out, "{}/{}: {verdict}", plain(&item.namespace), plain(name))?;
+            let place = match item.namespace.as_str() {
+                "" => CLASS,
+                namespace => namespace,
+            };
+            writeln!(out, "{}/{}: {verdict}", plain(place), plain(name))?;
             if let Some(message) = &item.message {
                 writeln!(out, "  {}: {}", self.paint(RED, "error"), plain(message))?;
             }

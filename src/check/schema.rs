@@ -8,7 +8,7 @@ use jsonschema::paths::{Location, LocationSegment};
 use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
-use crate::api::{Kind, crds};
+use crate::api::crds;
 
 /// The most differences between a misspelt field and the one that was meant.
 const MISSPELT: usize = 2;
@@ -30,9 +30,9 @@ struct Schema {
     validator: Validator,
 }
 
-static SCHEMAS: LazyLock<HashMap<Kind, Schema>> = LazyLock::new(|| {
+static SCHEMAS: LazyLock<HashMap<String, Schema>> = LazyLock::new(|| {
     let compiled = crds().into_iter().filter_map(|crd| {
-        let kind = Kind::from_name(&crd.spec.names.kind)?;
+        let kind = crd.spec.names.kind;
         let version = crd.spec.versions.into_iter().next()?;
         let root = serde_json::to_value(version.schema?.open_api_v3_schema?).ok()?;
         let strict = strict_object(root);
@@ -43,8 +43,8 @@ static SCHEMAS: LazyLock<HashMap<Kind, Schema>> = LazyLock::new(|| {
 });
 
 /// The fields of an object that are not as its kind's schema has them.
-pub(super) fn breaches(kind: Kind, object: &Value) -> Vec<Breach> {
-    let Some(schema) = SCHEMAS.get(&kind) else {
+pub(super) fn breaches(kind: &str, object: &Value) -> Vec<Breach> {
+    let Some(schema) = SCHEMAS.get(kind) else {
         return vec![breach(
             String::new(),
             "the schema of this kind cannot be used".to_owned(),
@@ -59,8 +59,8 @@ pub(super) fn breaches(kind: Kind, object: &Value) -> Vec<Breach> {
 
 /// Drops the members that are null, as an API server does before it looks at them: those that the schema knows and that
 /// may not be null.
-pub(super) fn without_nulls(kind: Kind, object: &mut Value) {
-    if let Some(schema) = SCHEMAS.get(&kind) {
+pub(super) fn without_nulls(kind: &str, object: &mut Value) {
+    if let Some(schema) = SCHEMAS.get(kind) {
         drop_nulls(&schema.strict["properties"]["spec"], &mut object["spec"]);
     }
 }

@@ -3,8 +3,11 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
+use super::class::{self, CLASS};
+use super::output::DEFAULT_NAMESPACE;
 use super::schema::Breach;
 use super::{Install, schema};
+use crate::api::class_words::RegionName;
 use crate::api::conditions::Reason;
 use crate::api::status::ClassRef;
 use crate::api::types::KmsKeyRef;
@@ -23,7 +26,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    fn denied(message: impl Into<String>) -> Self {
+    pub(super) fn denied(message: impl Into<String>) -> Self {
         Self {
             message: Some(message.into()),
             warnings: Vec::new(),
@@ -47,12 +50,15 @@ pub(super) fn judge(mut object: Value, install: &Install) -> Verdict {
     if version != VERSION {
         return Verdict::denied(format!("apiVersion: there is only {GROUP}/{VERSION}"));
     }
+    if name == CLASS {
+        return class::judge(object);
+    }
     let Some(kind) = Kind::from_name(name) else {
-        let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).chain([CLASS]).collect();
         return Verdict::denied(format!("kind: {GROUP}/{VERSION} has {}", kinds.join(", ")));
     };
-    schema::without_nulls(kind, &mut object);
-    let broken = schema::breaches(kind, &object);
+    schema::without_nulls(kind.name(), &mut object);
+    let broken = schema::breaches(kind.name(), &object);
     merge(&broken, verdict(kind, &object, install))
 }
 
@@ -69,16 +75,31 @@ fn verdict(kind: Kind, object: &Value, install: &Install) -> Verdict {
 }
 
 fn bind(request: Request, object: &Value, install: &Install) -> Result<(Desired, Vec<String>), Refusal> {
-    let not_judged = unknowns(&request.spec, install);
     let head = NameHead::new("check").map_err(|error| Refusal::new(Reason::InternalError, error.to_string()))?;
-    let class = class(&request.spec, install)?;
-    Ok((Desired::bind(request, &class, &head, &subject(object))?, not_judged))
+    let job = subject(object);
+    if let Some(classes) = &install.classes {
+        let Some((class, mut not_judged)) = class::chosen(classes, &job, install.account.as_deref())? else {
+            let class = class_of_flags(&request.spec, install)?;
+            return Ok((
+                Desired::bind(request, &class, &head, &job)?,
+                vec![class::not_given(&job)],
+            ));
+        };
+        let desired = Desired::bind(request, &class, &head, &job)?;
+        let key = desired.key.as_ref().filter(|_| !desired.key_is_judged());
+        not_judged.extend(class::key_not_judged(key));
+        return Ok((desired, not_judged));
+    }
+    let not_judged = unknowns(&request.spec, install);
+    let class = class_of_flags(&request.spec, install)?;
+    Ok((Desired::bind(request, &class, &head, &job)?, not_judged))
 }
 
 /// The class that the flags make. What cannot be judged is taken to be supplied and allowed, and a warning says so.
-fn class(spec: &Spec, install: &Install) -> Result<Class, Refusal> {
+fn class_of_flags(spec: &Spec, install: &Install) -> Result<Class, Refusal> {
     let of_the_key = key(spec).and_then(KmsKeyRef::region);
-    let region = install.region.as_deref().or(of_the_key).unwrap_or(ANY_REGION);
+    let given = install.region.as_ref().map(RegionName::as_str);
+    let region = given.or(of_the_key).unwrap_or(ANY_REGION);
     let named = spec.class_name().map(ToString::to_string);
     let flags = InstallArgs {
         output_bucket: install.output_bucket.clone().or_else(|| NOT_JUDGED.parse().ok()),
@@ -107,8 +128,9 @@ fn key(spec: &Spec) -> Option<&KmsKeyRef> {
 fn subject(object: &Value) -> Subject {
     let text = |name: &str| object["metadata"][name].as_str().map(ToOwned::to_owned);
     let metadata = ObjectMeta {
-        name: text("name"),
-        namespace: text("namespace"),
+        name: text("name").or_else(|| Some(text("generateName")? + GENERATED)),
+        namespace: text("namespace").or_else(|| Some(DEFAULT_NAMESPACE.to_owned())),
+        uid: Some(ANY_UID.to_owned()),
         ..ObjectMeta::default()
     };
     Subject::of(&Job {
@@ -154,6 +176,10 @@ fn unknowns(spec: &Spec, install: &Install) -> Vec<String> {
 
 /// A Region in the place of one that is not given and that nothing is judged by.
 const ANY_REGION: &str = "us-east-1";
+/// What an API server makes of a prefix.
+const GENERATED: &str = "xxxxx";
+/// A uid, as long as every one is.
+const ANY_UID: &str = "00000000-0000-0000-0000-000000000000";
 /// A bucket in the place of one that is not given.
 const NOT_JUDGED: &str = "not-judged";
 
@@ -169,7 +195,7 @@ const OF_SERDE: [&str; 7] = [
 ];
 
 /// Puts together what the schema and the operator say. Of what both say of one field, the one that teaches more is kept.
-fn merge(broken: &[Breach], verdict: Verdict) -> Verdict {
+pub(super) fn merge(broken: &[Breach], verdict: Verdict) -> Verdict {
     let Verdict { message, warnings } = verdict;
     let (mut told, mut messages) = (message, Vec::new());
     if let Some(message) = &told {

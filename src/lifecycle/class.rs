@@ -122,7 +122,6 @@ pub fn select<'a>(
             .map(AsRef::as_ref)
             .filter(|class| class.metadata.deletion_timestamp.is_none())
     };
-    let usable = || live().filter(|class| admits(&class.spec, labels));
     let found = match wanted {
         Some(name) => live().find(|class| class.metadata.name.as_deref() == Some(name)),
         None => default_class(live()),
@@ -130,7 +129,13 @@ pub fn select<'a>(
     if let Some(class) = found.filter(|class| admits(&class.spec, labels)) {
         return Ok(class);
     }
-    let mut names: Vec<String> = usable().filter_map(|class| class.metadata.name.clone()).collect();
+    let usable = live().filter(|class| admits(&class.spec, labels));
+    Err(refused(no_class(wanted, usable)))
+}
+
+/// One text for a class that there is not and for one that the namespace may not use.
+fn no_class<'a>(wanted: Option<&str>, usable: impl Iterator<Item = &'a TranscriptionClass>) -> String {
+    let mut names: Vec<String> = usable.filter_map(|class| class.metadata.name.clone()).collect();
     names.sort();
     let what = match wanted {
         Some(name) => format!("there is no class '{name}' for this namespace"),
@@ -141,7 +146,7 @@ pub fn select<'a>(
     } else {
         format!("it may use '{}'", names.join("', '"))
     };
-    Err(refused(format!("{what}; {way_out}")))
+    format!("{what}; {way_out}")
 }
 
 /// Of these classes and the accounts and Regions that they work in, the one that looks after what an object has in a place: the

@@ -598,11 +598,11 @@ fn contexts() -> Vec<Attack> {
 }
 
 fn names() -> Vec<Attack> {
+    const VOCABULARY: &str = "spec.settings.vocabularyName";
+    const ROLE: &str = "spec.jobExecutionSettings.dataAccessRoleArn";
     let vocabulary = |name: &str| json!({"settings": {"vocabularyName": name}});
     let with_role =
         |role: String| json!({"jobExecutionSettings": {"allowDeferredExecution": true, "dataAccessRoleArn": role}});
-    const VOCABULARY: &str = "spec.settings.vocabularyName";
-    const ROLE: &str = "spec.jobExecutionSettings.dataAccessRoleArn";
     let no_name = "does not allow this name";
     let no_role = "does not allow this role";
     vec![

@@ -10,6 +10,7 @@
     reason = "test code"
 )]
 
+mod classes;
 mod files;
 mod printed;
 mod rig;

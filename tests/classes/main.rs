@@ -10,7 +10,10 @@
     reason = "test code"
 )]
 
+mod attacks;
 mod keys;
 mod lifetime;
 mod rig;
+#[path = "../attacks/table.rs"]
+mod table;
 mod teams;

@@ -32,6 +32,12 @@ fn the_reference_is_current_and_explains_every_member_and_reason() {
             }
         }
     }
+    assert!(reference.contains("## TranscriptionClass\n"));
+    for path in crate::samples::paths(&crate::samples::class()) {
+        let name = path.rsplit('/').next().unwrap();
+        let is_key = ["team", "namespace", "cost-center"].contains(&name) || name.parse::<u8>().is_ok();
+        assert!(is_key || reference.contains(&format!("| `{name}` |")), "{path}");
+    }
     for reason in Reason::ALL {
         assert!(reference.contains(&format!("| `{}` | ", reason.as_str())), "{reason:?}");
     }

@@ -13,6 +13,7 @@
 )]
 
 mod aws_model;
+mod classes;
 mod examples;
 mod files;
 mod parser;

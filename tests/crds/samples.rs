@@ -58,12 +58,259 @@ pub fn all() -> Vec<Value> {
     vec![known_language(), identified_language(), identified_languages()]
 }
 
+/// The spec of a class that holds every member.
+pub fn class() -> Value {
+    let role = "arn:aws:iam::111122223333:role/transcribe";
+    json!({
+        "region": "eu-west-1",
+        "identity": {"roleArn": role, "externalId": "finance-7f3a"},
+        "namespaceSelector": {
+            "matchLabels": {"team": "finance"},
+            "matchExpressions": [{"key": "stage", "operator": "In", "values": ["test"]}],
+        },
+        "input": {"allowedUris": ["s3://media/{namespace}/"]},
+        "output": {
+            "bucketName": "transcripts", "keyPrefix": "{namespace}/{uid}/", "allowedBuckets": ["archive"],
+            "unprefixedKinds": ["MedicalScribeJob"], "allowServiceManaged": true,
+        },
+        "encryption": {
+            "required": true, "defaultKmsKeyId": "alias/finance",
+            "allowedKmsKeys": ["arn:aws:kms:eu-west-1:111122223333:alias/finance-*"],
+            "addedContext": {"namespace": "{namespace}"}, "requiredContextKeys": ["department"],
+            "kindsWithoutContext": "Allow", "verifyAccess": "Off", "personalDataInContext": "Deny",
+        },
+        "resourceNames": ["{namespace}_*"],
+        "dataAccess": {"allowedRoleArns": ["*"], "defaultRoleArn": role},
+        "limits": {"maxRunningJobs": 50, "maxRunningJobsPerNamespace": 20},
+        "tags": {"cost-center": "4711"},
+        "jobDefaults": {"ttlSecondsAfterFinished": 60, "deletionPolicy": "Retain"},
+    })
+}
+
+/// What makes that class a wrong one: the change, the field, and what is said.
+#[allow(clippy::too_many_lines, reason = "a table")]
+pub fn refused_classes() -> Vec<(Value, &'static str, &'static str)> {
+    let long = "a".repeat(2001);
+    let pairs: Value = (0..11).map(|n| (format!("k{n}"), json!("v"))).collect();
+    let selecting = |operator: &str, values: Value| json!({"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": operator, "values": values}]}});
+    let operators = "the operator must be In or NotIn, with values, or Exists or DoesNotExist";
+    vec![
+        (json!({"region": "Ireland"}), "spec.region", "must be an AWS Region"),
+        (
+            json!({"identity": {"roleArn": "arn:aws:iam:::role/a"}}),
+            "spec.identity.roleArn",
+            "must be the ARN of an IAM role",
+        ),
+        (
+            json!({"identity": {"roleArn": "*"}}),
+            "spec.identity.roleArn",
+            "must be the ARN of an IAM role",
+        ),
+        (
+            json!({"identity": {"externalId": "a b"}}),
+            "spec.identity.externalId",
+            "must be an external id",
+        ),
+        (selecting("NotIn", json!([])), "spec.namespaceSelector", operators),
+        (selecting("In", Value::Null), "spec.namespaceSelector", operators),
+        (selecting("Exists", json!(["a"])), "spec.namespaceSelector", operators),
+        (selecting("in", json!(["a"])), "spec.namespaceSelector", operators),
+        (
+            json!({"input": {"allowedUris": ["media"]}}),
+            "spec.input.allowedUris[0]",
+            "must be s3://bucket/",
+        ),
+        (
+            json!({"input": {"allowedUris": ["s3://media/{name}/"]}}),
+            "spec.input.allowedUris[0]",
+            "must have no braces",
+        ),
+        (
+            json!({"input": {"allowedUris": ["s3://media/a/../b/"]}}),
+            "spec.input.allowedUris[0]",
+            "no empty segments",
+        ),
+        (
+            json!({"output": {"bucketName": "A"}}),
+            "spec.output.bucketName",
+            "must be a bucket name",
+        ),
+        (
+            json!({"output": {"allowedBuckets": ["finance-*"]}}),
+            "spec.output.allowedBuckets[0]",
+            "must be a bucket name",
+        ),
+        (
+            json!({"output": {"keyPrefix": "{uid}/"}}),
+            "spec.output.keyPrefix",
+            "must have {namespace} as a whole segment",
+        ),
+        (
+            json!({"output": {"keyPrefix": "a{namespace}/{uid}/"}}),
+            "spec.output.keyPrefix",
+            "must have {namespace} as a whole",
+        ),
+        (
+            json!({"output": {"keyPrefix": "{namespace}/"}}),
+            "spec.output.keyPrefix",
+            "must have {uid}",
+        ),
+        (
+            json!({"output": {"keyPrefix": "{namespace}/{uid}"}}),
+            "spec.output.keyPrefix",
+            "each with a slash after it",
+        ),
+        (
+            json!({"output": {"keyPrefix": "{namespace}/../{uid}/"}}),
+            "spec.output.keyPrefix",
+            "no segments of dots",
+        ),
+        (
+            json!({"output": {"keyPrefix": "{namespace}/{uid}/{user}/"}}),
+            "spec.output.keyPrefix",
+            "must have no braces but",
+        ),
+        (
+            json!({"output": {"unprefixedKinds": ["Job"]}}),
+            "spec.output.unprefixedKinds[0]",
+            "unknown variant",
+        ),
+        (
+            json!({"encryption": {"defaultKmsKeyId": "alias/aws/s3"}}),
+            "spec.encryption.defaultKmsKeyId",
+            "customer managed",
+        ),
+        (
+            json!({"encryption": {"defaultKmsKeyId": "arn:aws:kms:us-east-1:111122223333:alias/a"}}),
+            "spec.encryption.defaultKmsKeyId",
+            "must be in the Region of the class",
+        ),
+        (
+            json!({"encryption": {"allowedKmsKeys": ["alias/a"]}}),
+            "spec.encryption.allowedKmsKeys[0]",
+            "must be the ARN of a key",
+        ),
+        (
+            json!({"encryption": {"allowedKmsKeys": ["arn:aws:kms:eu-west-1:111122223333:alias/aws/s3"]}}),
+            "spec.encryption.allowedKmsKeys[0]",
+            "must not be of AWS managed keys",
+        ),
+        (
+            json!({"encryption": {"addedContext": {"aws:a": "b"}}}),
+            "spec.encryption.addedContext",
+            "must not begin with aws:",
+        ),
+        (
+            json!({"encryption": {"addedContext": {"a": "{uid}"}}}),
+            "spec.encryption.addedContext.a",
+            "must have no braces but",
+        ),
+        (
+            json!({"encryption": {"addedContext": {"a": long}}}),
+            "spec.encryption.addedContext.a",
+            "2000",
+        ),
+        (
+            json!({"encryption": {"addedContext": pairs}}),
+            "spec.encryption.addedContext",
+            "at most 10",
+        ),
+        (
+            json!({"encryption": {"addedContext": {"a": "b", "A": "c"}}}),
+            "spec.encryption.addedContext",
+            "differ in more than upper and lower case",
+        ),
+        (
+            json!({"encryption": {"requiredContextKeys": ["\u{fc}"]}}),
+            "spec.encryption.requiredContextKeys[0]",
+            "printable ASCII",
+        ),
+        (
+            json!({"encryption": {"kindsWithoutContext": "allow"}}),
+            "spec.encryption.kindsWithoutContext",
+            "unknown variant",
+        ),
+        (
+            json!({"encryption": {"verifyAccess": "No"}}),
+            "spec.encryption.verifyAccess",
+            "unknown variant",
+        ),
+        (
+            json!({"encryption": {"personalDataInContext": "Off"}}),
+            "spec.encryption.personalDataInContext",
+            "unknown variant",
+        ),
+        (
+            json!({"resourceNames": ["a b"]}),
+            "spec.resourceNames[0]",
+            "must be a name",
+        ),
+        (
+            json!({"resourceNames": ["{namespace}-*"]}),
+            "spec.resourceNames[0]",
+            "a dot or an underscore between",
+        ),
+        (
+            json!({"dataAccess": {"allowedRoleArns": ["arn:aws:iam::*:role/a"]}}),
+            "spec.dataAccess.allowedRoleArns[0]",
+            "IAM role",
+        ),
+        (
+            json!({"dataAccess": {"defaultRoleArn": "a"}}),
+            "spec.dataAccess.defaultRoleArn",
+            "must be the ARN of an IAM role",
+        ),
+        (
+            json!({"limits": {"maxRunningJobs": 0}}),
+            "spec.limits.maxRunningJobs",
+            "from 1 to 100000",
+        ),
+        (
+            json!({"tags": {"Transcribe-Operator.io/uid": "x"}}),
+            "spec.tags",
+            "must not begin with",
+        ),
+        (
+            json!({"jobDefaults": {"ttlSecondsAfterFinished": -1}}),
+            "spec.jobDefaults.ttlSecondsAfterFinished",
+            "from 0",
+        ),
+        (
+            json!({"jobDefaults": {"deletionPolicy": "Keep"}}),
+            "spec.jobDefaults.deletionPolicy",
+            "unknown variant",
+        ),
+    ]
+}
+
+/// With members changed, or taken out where the change is null. A map and a list are replaced.
+pub fn merged(value: &Value, change: &Value) -> Value {
+    let mut merged = value.clone();
+    for (name, change) in change.as_object().unwrap() {
+        match (&mut merged[name], change) {
+            (Value::Object(members), Value::Object(changes)) => {
+                members.extend(changes.clone());
+                members.retain(|_, member| !member.is_null());
+            }
+            (member, change) => *member = change.clone(),
+        }
+    }
+    merged.as_object_mut().unwrap().retain(|_, member| !member.is_null());
+    merged
+}
+
+/// The schema of a class.
+pub fn class_schema() -> Value {
+    schema_named("TranscriptionClass")
+}
+
 /// The schema of a kind's object.
 pub fn schema(kind: Kind) -> Value {
-    let crd = crds()
-        .into_iter()
-        .find(|crd| crd.spec.names.kind == kind.name())
-        .unwrap();
+    schema_named(kind.name())
+}
+
+fn schema_named(kind: &str) -> Value {
+    let crd = crds().into_iter().find(|crd| crd.spec.names.kind == kind).unwrap();
     serde_json::to_value(
         crd.spec.versions[0]
             .schema

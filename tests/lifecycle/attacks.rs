@@ -1,5 +1,7 @@
 //! What a tenant may try to get at what is others' is refused, by the field that tries it, and tells nothing of others.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use transcribe_operator::{
     api::{Kind, transcription_class::TranscriptionClass},
@@ -18,8 +20,8 @@ fn labels() -> Labels {
     [("kubernetes.io/metadata.name".to_owned(), NAMESPACE.to_owned())].into()
 }
 
-fn stored() -> Vec<Box<TranscriptionClass>> {
-    let class = |(name, spec)| Box::new(TranscriptionClass::new(name, serde_json::from_value(spec).unwrap()));
+fn stored() -> Vec<Arc<TranscriptionClass>> {
+    let class = |(name, spec)| Arc::new(TranscriptionClass::new(name, serde_json::from_value(spec).unwrap()));
     classes().into_iter().map(class).collect()
 }
 

@@ -1,4 +1,7 @@
 //! What a class's guardrails let through to the last character, and what a class itself may get wrong.
+#![allow(clippy::needless_pass_by_value, reason = "a table is written where it is checked")]
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use transcribe_operator::{
@@ -227,7 +230,7 @@ fn an_unjudged_key_is_neither_asked_about_nor_submitted() {
     );
 }
 
-fn stored(name: &str, selector: Value, annotation: &str, created: &str) -> Box<TranscriptionClass> {
+fn stored(name: &str, selector: &Value, annotation: &str, created: &str) -> Arc<TranscriptionClass> {
     let class = json!({
         "apiVersion": "v", "kind": "TranscriptionClass",
         "metadata": {
@@ -236,7 +239,7 @@ fn stored(name: &str, selector: Value, annotation: &str, created: &str) -> Box<T
         },
         "spec": {"region": REGION, "namespaceSelector": selector},
     });
-    Box::new(serde_json::from_value(class).unwrap())
+    Arc::new(serde_json::from_value(class).unwrap())
 }
 
 const EARLY: &str = "2026-01-01T00:00:00Z";
@@ -265,7 +268,7 @@ fn a_selector_selects_what_it_says_and_a_broken_one_nothing() {
         (one("team", "Exists", json!(["a"])), false),
         (one("team", "notin", json!(["b"])), false),
     ] {
-        let classes = [stored("c", selector.clone(), "", EARLY)];
+        let classes = [stored("c", &selector, "", EARLY)];
         assert_eq!(
             select(&classes, Some("c"), Some(&labels)).is_ok(),
             selects,
@@ -277,18 +280,15 @@ fn a_selector_selects_what_it_says_and_a_broken_one_nothing() {
 #[test]
 fn the_default_class_is_the_newest_and_a_leaving_class_is_none() {
     let all = json!({});
-    let old = stored("old", all.clone(), "true", EARLY);
-    let newer = [
-        stored("b", all.clone(), "true", LATE),
-        stored("a", all.clone(), "true", LATE),
-    ];
-    let no = [stored("c", all.clone(), "false", LATE), stored("d", all, "True", LATE)];
+    let old = stored("old", &all, "true", EARLY);
+    let newer = [stored("b", &all, "true", LATE), stored("a", &all, "true", LATE)];
+    let no = [stored("c", &all, "false", LATE), stored("d", &all, "True", LATE)];
     let mut classes: Vec<_> = newer.into_iter().chain(no).chain([old]).collect();
-    let default = |classes: &[Box<TranscriptionClass>]| {
+    let default = |classes: &[Arc<TranscriptionClass>]| {
         default_class(classes.iter().map(|class| &**class)).and_then(|class| class.metadata.name.clone())
     };
     assert_eq!(default(&classes).as_deref(), Some("a"));
-    let chosen = |classes: &[Box<TranscriptionClass>], wanted| {
+    let chosen = |classes: &[Arc<TranscriptionClass>], wanted| {
         let class = select(classes, wanted, Some(&Labels::new()));
         class
             .map(|class| class.metadata.name.clone().unwrap())
@@ -297,6 +297,7 @@ fn the_default_class_is_the_newest_and_a_leaving_class_is_none() {
     assert_eq!(chosen(&classes, None).as_deref(), Ok("a"));
     for class in &mut classes {
         if class.metadata.name.as_deref() == Some("a") {
+            let class = Arc::make_mut(class);
             class
                 .metadata
                 .deletion_timestamp

@@ -17,6 +17,7 @@ mod announcing;
 mod arriving;
 mod attacks;
 mod binding;
+mod bounds;
 mod deleting;
 mod fixpoint;
 mod following;

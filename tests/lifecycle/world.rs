@@ -78,9 +78,7 @@ pub fn identity() -> Identity {
 
 /// A class of this spec, in our Region; without an account it is not verified yet.
 pub fn class(account: Option<&str>, spec: serde_json::Value) -> Class {
-    let metadata = json!({"name": "finance"});
-    let class = json!({"apiVersion": "v", "kind": "TranscriptionClass", "metadata": metadata, "spec": spec});
-    let class: TranscriptionClass = serde_json::from_value(class).unwrap();
+    let class = TranscriptionClass::new("finance", serde_json::from_value(spec).unwrap());
     Class::new(&class, account.map(ToOwned::to_owned))
 }
 

@@ -451,12 +451,11 @@ fn bind(config: &Configuration, binding: Binding, rules: &Rules, slot: usize) ->
         "outputBucketName": "results-of-the-tenant",
     });
     match binding {
-        Binding::Plain => {}
+        Binding::Plain | Binding::NoClass => {}
         Binding::Key | Binding::KeyRefused => {
             let arn = "arn:aws:kms:eu-central-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab";
             spec["encryption"] = json!({"kmsKeyId": arn});
         }
-        Binding::NoClass => {}
     }
     if config.retain {
         spec["deletionPolicy"] = json!("Retain");

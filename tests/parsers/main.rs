@@ -14,6 +14,7 @@
     reason = "test code"
 )]
 
+mod class_words;
 mod contexts;
 mod corpus;
 mod keys;

@@ -33,13 +33,13 @@ const STOCK: &[&str] = &[
 ];
 
 /// A type by its parser, and by its schema.
-struct Word {
+pub struct Word {
     name: &'static str,
     parses: fn(&str) -> bool,
     schema: Oracle,
 }
 
-fn word<T: FromStr + JsonSchema>(name: &'static str) -> Word {
+pub fn word<T: FromStr + JsonSchema>(name: &'static str) -> Word {
     Word {
         name,
         parses: |text| text.parse::<T>().is_ok(),
@@ -64,12 +64,12 @@ static WORDS: LazyLock<[Word; 12]> = LazyLock::new(|| {
     ]
 });
 
-/// Parser and schema agree, for each type. Whether more than half of them accept the text.
-fn agree(text: &String) -> Result<bool, String> {
-    let value = Value::from(text.as_str());
+/// Parser and schema agree, for each type. How many of them accept the text.
+pub fn accepted(words: &[Word], text: &str, schema: fn(&Oracle, &Value) -> bool) -> Result<usize, String> {
+    let value = Value::from(text);
     let mut accepted = 0;
-    for word in &*WORDS {
-        let (parser, schema) = ((word.parses)(text), word.schema.accepts(&value));
+    for word in words {
+        let (parser, schema) = ((word.parses)(text), schema(&word.schema, &value));
         if parser != schema {
             return Err(format!(
                 "{}: the parser says {parser}, and the schema {schema}",
@@ -78,6 +78,12 @@ fn agree(text: &String) -> Result<bool, String> {
         }
         accepted += usize::from(parser);
     }
+    Ok(accepted)
+}
+
+/// Whether more than half of the types accept the text.
+fn agree(text: &String) -> Result<bool, String> {
+    let accepted = accepted(&*WORDS, text, Oracle::accepts)?;
     if let Ok(uri) = text.parse::<S3Uri>() {
         let (bucket, key) = uri.parts();
         if format!("s3://{bucket}/{key}") != *text || key.is_empty() || bucket.parse::<BucketName>().is_err() {

@@ -10,7 +10,7 @@ use crate::{
         class_words::{Permission, Severity, expand, matches},
         common::EncryptionContext,
         conditions::Reason,
-        types::{ContextValue, KeyForm, KmsKeyRef, partition},
+        types::{ContextValue, KmsKeyRef, partition},
     },
     lifecycle::{Class, Refusal, Subject, key::KEY_FIELD},
 };
@@ -65,17 +65,7 @@ fn key(spec: &Spec, class: &Class) -> Result<Option<KmsKeyRef>, Refusal> {
 
 /// A key that is named by an ARN is in the job's Region and partition.
 fn place(key: &KmsKeyRef, class: &Class) -> Result<(), Refusal> {
-    let (KeyForm::KeyArn {
-        partition: in_partition,
-        region: in_region,
-        ..
-    }
-    | KeyForm::AliasArn {
-        partition: in_partition,
-        region: in_region,
-        ..
-    }) = key.form()
-    else {
+    let Some((in_partition, in_region, _)) = key.place() else {
         return Ok(());
     };
     let refused = |message| Err(Refusal::field(Reason::KeyRegionMismatch, KEY_FIELD, message));

@@ -7,6 +7,7 @@ use crate::{
     api::{
         Spec, TAG_CLUSTER, TAG_NAME, TAG_NAMESPACE, TAG_UID,
         class_words::{UriPattern, expand, matches},
+        common::Tags,
         types::S3Uri,
     },
     lifecycle::{Class, NameHead, Refusal, Subject},
@@ -22,22 +23,20 @@ pub(in crate::lifecycle) fn media(spec: &Spec, class: &Class, job: &Subject) -> 
         .input
         .as_ref()
         .and_then(|input| input.allowed_uris.as_deref());
-    let anything = allowed
-        .unwrap_or_default()
-        .iter()
-        .any(|pattern| pattern.as_str() == "*");
-    for (field, uri) in spec.media_uris().into_iter().filter(|_| !anything) {
+    let patterns = || allowed.unwrap_or_default().iter().map(UriPattern::as_str);
+    if patterns().any(|pattern| pattern == "*") {
+        return Ok(());
+    }
+    let namespace = [("namespace", job.namespace.as_str())];
+    for (field, uri) in spec.media_uris() {
         if let Some(problem) = not_canonical(uri.parts().1) {
-            return Err(refused(
-                field,
-                format!("the key {problem}; name the object by its plain key"),
-            ));
+            let message = format!("the key {problem}; name the object by its plain key");
+            return Err(refused(field, message));
         }
-        let within = |pattern: &UriPattern| is_within(&expand(pattern.as_str(), &[("namespace", &job.namespace)]), uri);
-        if !allowed.unwrap_or_default().iter().any(within) {
+        if !patterns().any(|pattern| is_within(&expand(pattern, &namespace), uri)) {
+            let what = not_of(class, "media");
             let message = format!(
-                "{}; use media in a place that it allows to namespace '{}'",
-                not_of(class, "media"),
+                "{what}; use media in a place that it allows to namespace '{}'",
                 job.namespace
             );
             return Err(refused(field, message));
@@ -117,10 +116,6 @@ pub(in crate::lifecycle) fn tags(
     head: &NameHead,
     job: &Subject,
 ) -> Result<BTreeMap<String, String>, Refusal> {
-    let texts = |tags: Option<&crate::api::common::Tags>| -> BTreeMap<String, String> {
-        let pairs = tags.into_iter().flat_map(|tags| tags.iter());
-        pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
-    };
     let (mut tags, of_class) = (texts(spec.tags()), texts(class.spec.tags.as_ref()));
     let shadows = |key: &&String| of_class.keys().any(|other| folded(other) == folded(key));
     if let Some(taken) = tags.keys().find(shadows) {
@@ -141,6 +136,11 @@ pub(in crate::lifecycle) fn tags(
         return Err(refused("spec.tags", message));
     }
     Ok(tags)
+}
+
+fn texts(tags: Option<&Tags>) -> BTreeMap<String, String> {
+    let pairs = tags.into_iter().flat_map(|tags| tags.iter());
+    pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
 /// Without regard to upper and lower case, in any script: so IAM compares the keys of tags.

@@ -88,14 +88,6 @@ fn key(spec: &Spec, class: &Class, job: &Subject) -> Result<Option<String>, Refu
         );
         return Err(refused("spec", message));
     }
-    let prefix = rules.and_then(|rules| rules.key_prefix.as_ref());
-    let prefix = prefix.map_or(DEFAULT_KEY_PREFIX, |prefix| prefix.as_str());
-    let values = [
-        ("namespace", job.namespace.as_str()),
-        ("kind", spec.kind().name()),
-        ("name", job.name.as_str()),
-        ("uid", job.uid.as_str()),
-    ];
     let named = spec.output_key().map_or("", |key| key.as_str());
     if let Some(problem) = not_canonical(named) {
         return Err(refused(
@@ -103,10 +95,22 @@ fn key(spec: &Spec, class: &Class, job: &Subject) -> Result<Option<String>, Refu
             format!("the key {problem}; write a plain key, which goes below the class's prefix"),
         ));
     }
-    let key = expand(prefix, &values) + named;
+    let key = prefix(spec, class, job) + named;
     if expand(&key, &[("attempt", LONGEST_ATTEMPT)]).len() > LONGEST_KEY {
         let message = format!("together with the class's prefix the key has over {LONGEST_KEY} characters; shorten it");
         return Err(refused(KEY_FIELD, message));
     }
     Ok(Some(key))
+}
+
+/// What the class puts before every key, in which `{attempt}` still stands for the attempt's number.
+fn prefix(spec: &Spec, class: &Class, job: &Subject) -> String {
+    let prefix = class.output().and_then(|rules| rules.key_prefix.as_ref());
+    let values = [
+        ("namespace", job.namespace.as_str()),
+        ("kind", spec.kind().name()),
+        ("name", job.name.as_str()),
+        ("uid", job.uid.as_str()),
+    ];
+    expand(prefix.map_or(DEFAULT_KEY_PREFIX, |prefix| prefix.as_str()), &values)
 }

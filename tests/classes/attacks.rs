@@ -1,0 +1,234 @@
+//! The table of attacks, live: at the webhook, and where there is none, at the reconciler.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use kube::api::{DynamicObject, ListParams, PostParams};
+use serde_json::{Value, json};
+use testkit::aws_sim::{Config, Key};
+use testkit::operator::Operator;
+use testkit::stage::{CLUSTER_ID, Stage, condition};
+use testkit::webhook::Webhook;
+use tokio::time::{Instant, sleep};
+
+use crate::rig::PATIENCE;
+use crate::table::{
+    ACCOUNT, ANOTHER_ACCOUNT, Attack, NAMESPACE, REGION, SOMEBODYS_ALIAS, SOMEBODYS_KEY, attacks, classes, harmless, table,
+};
+
+/// The keys that there are, by the account and the aliases of each.
+const KEYS: [(&str, &str, &[&str]); 3] = [
+    (
+        ACCOUNT,
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        &["alias/team", "alias/team-b", "alias/a"],
+    ),
+    (ACCOUNT, SOMEBODYS_KEY, &[SOMEBODYS_ALIAS]),
+    (ANOTHER_ACCOUNT, SOMEBODYS_KEY, &[SOMEBODYS_ALIAS]),
+];
+
+/// Where the attacks meet the classes.
+struct Field {
+    stage: Stage,
+    _operator: Operator,
+}
+
+impl Field {
+    async fn start(webhook: Option<&Webhook>) -> Result<Self> {
+        let config = Config {
+            default_account: ACCOUNT.to_owned(),
+            run_ms: 200,
+            ..Config::default()
+        };
+        let stage = Stage::start(config).await?;
+        for (account, id, aliases) in KEYS {
+            let key = Key {
+                account: account.to_owned(),
+                ..Key::new(REGION, id)
+            };
+            let arn = key.arn();
+            stage.sim.put_key(key)?;
+            for alias in aliases {
+                stage.sim.put_alias(alias, &arn)?;
+            }
+        }
+        for (name, spec) in classes() {
+            stage.class(name, false, &spec).await?;
+        }
+        stage.kubectl.run(&["create", "namespace", NAMESPACE]).await?.ok()?;
+        let program = env!("CARGO_BIN_EXE_transcribe-operator");
+        let operator = stage
+            .classless_operator_at(program, &stage.plane.url(), stage.sim.url())
+            .args(["--cluster-id", CLUSTER_ID])
+            .args(webhook.map(Webhook::args).into_iter().flatten())
+            .start()?;
+        operator.wait_ready().await?;
+        if let Some(webhook) = webhook {
+            webhook.register(&stage.client).await?;
+        }
+        let field = Self {
+            stage,
+            _operator: operator,
+        };
+        field.until_classes_are_ready().await?;
+        Ok(field)
+    }
+
+    async fn until_classes_are_ready(&self) -> Result<()> {
+        for (name, _) in classes() {
+            let wait = [
+                "wait",
+                &format!("tcls/{name}"),
+                "--for=condition=Ready",
+                "--timeout=45s",
+            ];
+            self.stage.kubectl.run(&wait).await?.ok()?;
+        }
+        Ok(())
+    }
+
+    /// Creates a job, or what the API server says instead.
+    async fn create(&self, name: &str, spec: &Value, dry_run: bool) -> Result<(), String> {
+        let job = json!({
+            "apiVersion": "transcribe-operator.io/v1alpha1", "kind": "TranscriptionJob",
+            "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec,
+        });
+        let job: DynamicObject = serde_json::from_value(job).map_err(|error| error.to_string())?;
+        let params = PostParams {
+            dry_run,
+            ..PostParams::default()
+        };
+        let created = self.stage.jobs(NAMESPACE).create(&params, &job).await;
+        created.map(drop).map_err(|error| match error {
+            kube::Error::Api(status) => status.message,
+            other => other.to_string(),
+        })
+    }
+
+    /// Nothing was started, and AWS KMS was asked about no key that the classes do not allow.
+    fn is_untouched(&self) -> Result<()> {
+        let jobs = self.stage.sim.jobs();
+        ensure!(jobs.is_empty(), "a job was started: {jobs:?}");
+        let calls = self.stage.sim.kms_calls();
+        let asked = calls.iter().find(|call| {
+            call.key_id.contains(SOMEBODYS_KEY)
+                || call.key_id.contains(SOMEBODYS_ALIAS)
+                || call.key_id.contains(ANOTHER_ACCOUNT)
+        });
+        ensure!(asked.is_none(), "AWS KMS was asked: {asked:?}");
+        Ok(())
+    }
+}
+
+/// What is wrong with what an attack is told.
+fn fault(attack: &Attack, told: &str) -> Option<String> {
+    let leaks = [ACCOUNT, ANOTHER_ACCOUNT].iter().any(|secret| {
+        // What the tenant wrote may be said again, and nothing else.
+        told.contains(secret) && !attack.spec.to_string().contains(secret)
+    });
+    // A form that no class can change is refused by the schema, in the API server's own words.
+    let by_schema = ["in body should match", "Too long", "each key must be"];
+    let says = told.contains(attack.says) || by_schema.iter().any(|words| told.contains(words));
+    let says = says && told.contains(attack.field);
+    (leaks || !says).then(|| format!("{}: {told}", attack.name))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_webhook_refuses_every_attack_and_nothing_that_is_the_tenants_own() -> Result<()> {
+    let webhook = Webhook::new()?;
+    let field = Field::start(Some(&webhook)).await?;
+    let mut faults = Vec::new();
+    let attacks = attacks();
+    println!("{}", table(&attacks));
+    for attack in attacks {
+        match field.create("attack", &attack.spec, true).await {
+            Ok(()) => faults.push(format!("{}: is accepted", attack.name)),
+            Err(told) => faults.extend(fault(&attack, &told)),
+        }
+    }
+    field.is_untouched()?;
+    for spec in harmless() {
+        if let Err(told) = field.create("harmless", &spec, true).await {
+            faults.push(format!("{spec} is refused: {told}"));
+        }
+    }
+    ensure!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    Ok(())
+}
+
+/// What the schema lets through is stored, and stalls.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reconciler_submits_no_attack_that_got_past_a_missing_webhook() -> Result<()> {
+    let field = Field::start(None).await?;
+    let mut stored = BTreeMap::new();
+    for (n, attack) in attacks().into_iter().enumerate() {
+        let name = format!("attack-{n}");
+        if field.create(&name, &attack.spec, false).await.is_ok() {
+            stored.insert(name, attack);
+        }
+    }
+    ensure!(stored.len() > 40, "only {} attacks got past the schema", stored.len());
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let jobs = field.stage.jobs(NAMESPACE).list(&ListParams::default()).await?.items;
+        let jobs: Vec<Value> = jobs.into_iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+        let faults: Vec<String> = jobs.iter().filter_map(|job| not_stalled(job, &stored)).collect();
+        if faults.is_empty() && jobs.len() == stored.len() {
+            break;
+        }
+        ensure!(Instant::now() < end, "{} faults:\n{}", faults.len(), faults.join("\n"));
+        sleep(std::time::Duration::from_millis(200)).await;
+    }
+    field.is_untouched()
+}
+
+fn not_stalled(job: &Value, stored: &BTreeMap<String, Attack>) -> Option<String> {
+    let attack = stored.get(job["metadata"]["name"].as_str()?)?;
+    let Some(stalled) = condition(job, "Stalled").filter(|c| c["status"] == "True") else {
+        return Some(format!("{}: is not stalled: {:#}", attack.name, job["status"]));
+    };
+    if stalled["reason"] != attack.reason {
+        return Some(format!("{}: {stalled}", attack.name));
+    }
+    fault(attack, stalled["message"].as_str().unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_class_that_comes_to_forbid_a_job_while_it_waits_keeps_it_from_being_submitted() -> Result<()> {
+    let field = Field::start(None).await?;
+    let spec = crate::table::job(json!({"suspend": true, "encryption": {"kmsKeyId": "alias/team-b"}}));
+    field
+        .create("waiting", &spec, false)
+        .await
+        .map_err(anyhow::Error::msg)?;
+    field
+        .stage
+        .until_reason(NAMESPACE, "waiting", "Ready", "Suspended")
+        .await?;
+    let edit = [
+        "patch",
+        "tcls",
+        "team",
+        "--type=merge",
+        "-p",
+        r#"{"spec":{"encryption":{"allowedKmsKeys":[]}}}"#,
+    ];
+    field.stage.kubectl.run(&edit).await?.ok()?;
+    let resume = [
+        "patch",
+        "tj",
+        "waiting",
+        "-n",
+        NAMESPACE,
+        "--type=merge",
+        "-p",
+        r#"{"spec":{"suspend":false}}"#,
+    ];
+    field.stage.kubectl.run(&resume).await?.ok()?;
+    field
+        .stage
+        .until_reason(NAMESPACE, "waiting", "Stalled", "KeyNotAllowed")
+        .await?;
+    ensure!(field.stage.sim.jobs().is_empty(), "the job was submitted");
+    Ok(())
+}
