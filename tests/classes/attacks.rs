@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::rig::PATIENCE;
 use crate::table::{
-    ACCOUNT, ANOTHER_ACCOUNT, Attack, NAMESPACE, REGION, SOMEBODYS_ALIAS, SOMEBODYS_KEY, attacks, classes, harmless, table,
+    ACCOUNT, ANOTHER_ACCOUNT, Attack, NAMESPACE, REGION, SOMEBODYS_ALIAS, SOMEBODYS_KEY, attacks, classes, harmless,
+    table,
 };
 
 /// The keys that there are, by the account and the aliases of each.

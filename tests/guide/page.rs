@@ -3,8 +3,10 @@
 //! - A `yaml` block whose first line is `# name.yaml` is written to that file.
 //! - A `console` block has lines `$ command`, each followed by what it prints; `...` on a line of its own stands for any
 //!   lines.
-//! - A `sh` block needs AWS: of its commands only what stands in `$(…)` is run, and must print something.
+//! - A `sh` block needs AWS or a cluster with nodes: of an `aws` command only what stands in `$(…)` is run, and must print
+//!   something; of `helm install` the chart is rendered.
 //! - A `json` block is JSON.
+//! - A `text` block is a picture.
 //!
 //! It is written here and not taken from trycmd because that knows no shell, and its wildcards would stand in the page: what
 //! differs from run to run is not compared instead, so that the page shows what a reader sees.
@@ -19,6 +21,7 @@ use regex::Regex;
 use snapbox::filter::NormalizeToExpected;
 use snapbox::{Data, Redactions};
 use tempfile::TempDir;
+use testkit::stage::repository;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -111,6 +114,7 @@ impl Shell {
                     serde_json::from_str::<serde_json::Value>(body).context(part.to_owned())?;
                     part.to_owned()
                 }
+                Some(("text", _)) => part.to_owned(),
                 Some((language, _)) => anyhow::bail!("nobody knows how to run a block of {language:?}"),
                 None => part.to_owned(),
             });
@@ -145,7 +149,11 @@ impl Shell {
     }
 
     async fn sh(&self, body: &str) -> Result<()> {
-        for line in body.lines() {
+        for line in body.replace("\\\n", "").lines() {
+            if let Some(install) = line.strip_prefix("helm install ") {
+                self.renders(install).await?;
+                continue;
+            }
             ensure!(line.starts_with("aws "), "it can be run, so it is to be run: {line}");
             for part in line.split("$(").skip(1) {
                 let (command, _) = part.split_once(')').context(line.to_owned())?;
@@ -153,6 +161,15 @@ impl Shell {
                 ensure!(printed.starts_with("s3://"), "{command} prints {printed}");
             }
         }
+        Ok(())
+    }
+
+    /// What is installed on a cluster with nodes is rendered here, so that every value is one.
+    async fn renders(&self, install: &str) -> Result<()> {
+        let template = install.replace("--create-namespace", "").replace("--wait", "");
+        let template = format!("cd '{}' && helm template {template}", repository().display());
+        let printed = self.prints(&template).await?;
+        ensure!(printed.contains("kind: Deployment"), "{template} prints {printed}");
         Ok(())
     }
 

@@ -40,11 +40,17 @@ pub struct Install {
 }
 
 impl Install {
-    /// Installs the chart with these further values (`--set`).
+    /// Installs the chart with a default class and with these further values (`--set`).
     pub async fn new(plane: &ControlPlane, values: &[&str]) -> anyhow::Result<Self> {
+        let region = format!("defaultClass.region={REGION}");
+        Self::without_default_class(plane, &[&[&*region], values].concat()).await
+    }
+
+    /// Installs the chart with these values.
+    pub async fn without_default_class(plane: &ControlPlane, values: &[&str]) -> anyhow::Result<Self> {
         let port = ports::free()?;
         let url = format!("https://127.0.0.1:{port}/validate");
-        let (region, at) = (format!("defaultClass.region={REGION}"), format!("webhook.url={url}"));
+        let at = format!("webhook.url={url}");
         let chart = chart()?;
         let mut args = vec![
             "install",
@@ -54,7 +60,7 @@ impl Install {
             NAMESPACE,
             "--create-namespace",
         ];
-        for value in [&*region, &*at].iter().chain(values) {
+        for value in [&*at].iter().chain(values) {
             args.extend(["--set", value]);
         }
         let notes = Helm::new(plane)?.run(&args).await?.ok()?.stdout;

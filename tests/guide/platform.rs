@@ -1,0 +1,274 @@
+//! The platform team's page, run as the cluster's administrator. Its policies are those of the simulated AWS, so that a
+//! permission that is missing or too narrow fails the page.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use testkit::aws_sim::{AwsSim, Bucket, Config, Key, Role};
+use testkit::control_plane::ControlPlane;
+use testkit::install::Install;
+use testkit::kubectl::Kubectl;
+use testkit::operator::Operator;
+use testkit::stage::{REGION, condition, repository};
+use tokio::time::{Instant, sleep};
+
+use crate::{OPERATOR, holds, run};
+
+const ACCOUNT: &str = "111122223333";
+/// The ids of the keys: the page's own, and the one that takes its place for the other team.
+const KEYS: [(&str, &str); 2] = [
+    ("finance", "1234abcd-12ab-34cd-56ef-1234567890ab"),
+    ("media", "2345bcde-23bc-45de-67fa-2345678901bc"),
+];
+
+#[tokio::test]
+async fn the_page_for_platform_teams_says_what_the_tools_print() {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let page = repository().join("docs/platform-guide.md");
+    let policies = policies(&std::fs::read_to_string(&page).unwrap()).unwrap();
+    let (plane, sim, _operator) = start(&policies).await.unwrap();
+    let now = run(&page, plane.kubeconfig()).await.unwrap();
+    holds(&page, now);
+    each_team_worked_in_its_own_role(&sim).unwrap();
+}
+
+/// The documents of the page by their names.
+fn policies(page: &str) -> Result<BTreeMap<String, Value>> {
+    let parts: Vec<&str> = page.split("```").collect();
+    let mut policies = BTreeMap::new();
+    for pair in parts.windows(2) {
+        let Some(json) = pair[1].strip_prefix("json\n") else {
+            continue;
+        };
+        let name = pair[0].trim_end().rsplit('\n').next().unwrap_or_default();
+        let name = name.trim_start_matches('`').trim_end_matches("`:");
+        policies.insert(name.to_owned(), serde_json::from_str(json)?);
+    }
+    Ok(policies)
+}
+
+async fn start(policies: &BTreeMap<String, Value>) -> Result<(ControlPlane, AwsSim, Operator)> {
+    let config = Config {
+        run_ms: 500,
+        ..Config::default()
+    };
+    let (plane, sim) = tokio::try_join!(ControlPlane::builder().controllers().start(), AwsSim::start(config))?;
+    let policy = |name: &str| {
+        policies
+            .get(name)
+            .cloned()
+            .with_context(|| format!("the page has no {name}"))
+    };
+    let role = |name: &str| format!("arn:aws:iam::{ACCOUNT}:role/{name}");
+    let operator = role("transcribe-operator");
+    sim.put_role(Role::new(
+        &operator,
+        policy("operator-trust.json")?,
+        policy("operator-permissions.json")?,
+    ))?;
+    for (team, id) in KEYS {
+        let of_team = |name: &str| -> Result<Value> {
+            let text = policy(name)?.to_string().replace("finance-7f3a", external_id(team));
+            Ok(serde_json::from_str(
+                &text.replace("finance", team).replace(KEYS[0].1, id),
+            )?)
+        };
+        let (trust, rights) = (of_team("finance-trust.json")?, of_team("finance-permissions.json")?);
+        sim.put_role(Role::new(&role(&format!("transcribe-team-{team}")), trust, rights))?;
+        let key = Key {
+            policy: Some(of_team("finance-key.json")?),
+            ..Key::new(REGION, id)
+        };
+        let arn = key.arn();
+        sim.put_key(key)?;
+        sim.put_alias(&format!("alias/{team}"), &arn)?;
+        for bucket in ["recordings", "transcripts"] {
+            sim.put_bucket(Bucket::new(&format!("{team}-{bucket}"), ACCOUNT))?;
+        }
+    }
+    // As EKS Pod Identity gives them to the Pod.
+    let session = sim.session(&operator, "eks-pod")?;
+    let install = Install::without_default_class(&plane, &["clusterId=prod"]).await?;
+    let operator = install
+        .operator(OPERATOR, sim.url())
+        .args([
+            "--follow-interval",
+            "0.3",
+            "--orphan-interval",
+            "1",
+            "--signature-window",
+            "1",
+            "--max-skew",
+            "1",
+        ])
+        .env("AWS_ACCESS_KEY_ID", session.access_key_id)
+        .env("AWS_SECRET_ACCESS_KEY", session.secret_access_key)
+        .env("AWS_SESSION_TOKEN", session.session_token)
+        .start()?;
+    operator.wait_ready().await?;
+    Ok((plane, sim, operator))
+}
+
+fn external_id(team: &str) -> &'static str {
+    if team == "finance" {
+        "finance-7f3a"
+    } else {
+        "media-90c1"
+    }
+}
+
+/// And each namespace in a session that says so.
+fn each_team_worked_in_its_own_role(sim: &AwsSim) -> Result<()> {
+    let starts: Vec<_> = sim
+        .ledger()
+        .into_iter()
+        .filter(|line| line.operation.starts_with("Start"))
+        .collect();
+    ensure!(!starts.is_empty(), "no job was started");
+    for line in starts {
+        let namespace = &line.tags["transcribe-operator.io/namespace"];
+        let team = if namespace == "payroll" { "finance" } else { "media" };
+        ensure!(
+            line.principal.contains(&format!("transcribe-team-{team}")),
+            "{namespace}: {}",
+            line.principal
+        );
+        ensure!(
+            line.session_name.starts_with(&format!("{namespace}.")),
+            "{}",
+            line.session_name
+        );
+        ensure!(line.external_id == external_id(team), "{}", line.external_id);
+    }
+    Ok(())
+}
+
+/// Each document denies what it is there to deny: what a class should not have said is stopped by AWS.
+#[tokio::test]
+async fn the_policies_of_the_page_stop_what_a_class_lets_through() {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let page = std::fs::read_to_string(repository().join("docs/platform-guide.md")).unwrap();
+    let (plane, sim, _operator) = start(&policies(&page).unwrap()).await.unwrap();
+    let kubectl = Kubectl::new(&plane).unwrap();
+    let other = format!("arn:aws:iam::{ACCOUNT}:role/somebody");
+    let trusting = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": ["sts:AssumeRole", "sts:TagSession"]}]});
+    sim.put_role(Role {
+        trust: trusting,
+        arn: other.clone(),
+        ..Role::default()
+    })
+    .unwrap();
+    let team = format!("arn:aws:iam::{ACCOUNT}:role/transcribe-team-finance");
+    for (class, role, id, stopped_by) in [
+        ("finance", &team, "finance-0000", "sts:AssumeRole"),
+        ("impostor", &team, "finance-7f3a", "sts:TagSession"),
+        ("outsider", &other, "finance-7f3a", "sts:AssumeRole"),
+    ] {
+        put_class(&kubectl, class, role, id).await.unwrap();
+        let told = until(&kubectl, &["tcls", class], "Ready", "IdentityNotVerified")
+            .await
+            .unwrap();
+        assert!(
+            told.contains("AccessDenied") && told.contains(stopped_by),
+            "{class}: {told}"
+        );
+    }
+    put_class(&kubectl, "finance", &team, "finance-7f3a").await.unwrap();
+    kubectl
+        .run(&["create", "namespace", "payroll"])
+        .await
+        .unwrap()
+        .ok()
+        .unwrap();
+    let context = json!({"namespace": "payroll"});
+    for (name, media, key, context, outcome) in [
+        (
+            "own",
+            "payroll/call.wav",
+            "alias/finance",
+            json!({"namespace": "payroll"}),
+            "Completed",
+        ),
+        (
+            "foreign-media",
+            "studio/call.wav",
+            "alias/finance",
+            context.clone(),
+            "Refused",
+        ),
+        ("foreign-key", "payroll/call.wav", "alias/media", context, ""),
+        (
+            "no-namespace",
+            "payroll/call.wav",
+            "alias/finance",
+            json!({"department": "payroll"}),
+            "Refused",
+        ),
+    ] {
+        let job = json!({
+            "apiVersion": "transcribe-operator.io/v1alpha1", "kind": "TranscriptionJob",
+            "metadata": {"name": name, "namespace": "payroll"},
+            "spec": {
+                "transcriptionClassName": "finance", "languageCode": "en-US",
+                "media": {"mediaFileUri": format!("s3://finance-recordings/{media}")},
+                "encryption": {"kmsKeyId": key, "context": context},
+            },
+        });
+        let applied = kubectl.apply(&job.to_string()).await.unwrap();
+        if outcome.is_empty() {
+            assert!(
+                applied.success && applied.stderr.contains("Warning"),
+                "{}",
+                applied.stderr
+            );
+            until(&kubectl, &["tj", name, "-n", "payroll"], "Ready", "KeyNotResolvable")
+                .await
+                .unwrap();
+            continue;
+        }
+        applied.ok().unwrap();
+        until(&kubectl, &["tj", name, "-n", "payroll"], "Ready", outcome)
+            .await
+            .unwrap();
+    }
+    let starts = sim
+        .ledger()
+        .iter()
+        .filter(|line| line.operation.starts_with("Start"))
+        .count();
+    assert_eq!(starts, 1, "only the namespace's own");
+}
+
+/// A class that says less than it should.
+async fn put_class(kubectl: &Kubectl, name: &str, role: &str, external_id: &str) -> Result<()> {
+    let class = json!({
+        "apiVersion": "transcribe-operator.io/v1alpha1", "kind": "TranscriptionClass", "metadata": {"name": name},
+        "spec": {
+            "region": REGION, "identity": {"roleArn": role, "externalId": external_id}, "namespaceSelector": {},
+            "input": {"allowedUris": ["*"]}, "output": {"bucketName": "finance-transcripts"},
+            "encryption": {"allowedKmsKeys": ["*"]},
+        },
+    });
+    kubectl.apply(&class.to_string()).await?.ok().map(drop)
+}
+
+/// Waits until a condition has this reason; its message.
+async fn until(kubectl: &Kubectl, object: &[&str], type_: &str, reason: &str) -> Result<String> {
+    let end = Instant::now() + Duration::from_secs(45);
+    loop {
+        let got = kubectl
+            .run(&[&["get", "-o", "json"], object].concat())
+            .await?
+            .ok()?
+            .stdout;
+        let got: Value = serde_json::from_str(&got)?;
+        if let Some(found) = condition(&got, type_).filter(|c| c["reason"] == reason) {
+            return Ok(found["message"].as_str().unwrap_or_default().to_owned());
+        }
+        ensure!(Instant::now() < end, "{object:?} is not {reason}: {:#}", got["status"]);
+        sleep(Duration::from_millis(200)).await;
+    }
+}
