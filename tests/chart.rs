@@ -41,7 +41,7 @@ const RENDERINGS: &[&[&str]] = &[
     &[
         "webhook.certificateSecret=kept-by-others",
         "webhook.caBundle=LS0tCg==",
-        "tenantRoles.aggregate=true",
+        "tenantRoles.aggregate=false",
     ],
     &[
         "defaultClass.keyAccounts={111122223333}",

@@ -76,7 +76,13 @@ async fn start(policies: &BTreeMap<String, Value>) -> Result<(ControlPlane, AwsS
             )?)
         };
         let (trust, rights) = (of_team("finance-trust.json")?, of_team("finance-permissions.json")?);
-        sim.put_role(Role::new(&role(&format!("transcribe-team-{team}")), trust, rights))?;
+        let mut of_the_team = Role::new(&role(&format!("transcribe-team-{team}")), trust, rights);
+        of_the_team.policies.push(of_team("finance-pass-role.json")?);
+        sim.put_role(of_the_team)?;
+        let all = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": "*"}]});
+        let data = role(&format!("transcribe-data-{team}"));
+        sim.put_role(Role::new(&data, of_team("finance-data-trust.json")?, all))?;
         let key = Key {
             policy: Some(of_team("finance-key.json")?),
             ..Key::new(REGION, id)
@@ -183,63 +189,61 @@ async fn the_policies_of_the_page_stop_what_a_class_lets_through() {
         .unwrap()
         .ok()
         .unwrap();
-    let context = json!({"namespace": "payroll"});
-    for (name, media, key, context, outcome) in [
-        (
-            "own",
-            "payroll/call.wav",
-            "alias/finance",
-            json!({"namespace": "payroll"}),
-            "Completed",
-        ),
+    for (name, change, outcome) in [
+        ("own", json!({}), "Completed"),
+        ("own-role", data_role("finance"), "Completed"),
+        ("foreign-role", data_role("media"), "AccessDenied"),
         (
             "foreign-media",
-            "studio/call.wav",
-            "alias/finance",
-            context.clone(),
+            json!({"media": {"mediaFileUri": "s3://finance-recordings/studio/call.wav"}}),
             "Refused",
         ),
-        ("foreign-key", "payroll/call.wav", "alias/media", context, ""),
+        (
+            "foreign-key",
+            json!({"encryption": {"kmsKeyId": "alias/media"}}),
+            "KeyNotResolvable",
+        ),
         (
             "no-namespace",
-            "payroll/call.wav",
-            "alias/finance",
-            json!({"department": "payroll"}),
+            json!({"encryption": {"kmsKeyId": "alias/finance"}}),
             "Refused",
         ),
     ] {
-        let job = json!({
-            "apiVersion": "transcribe-operator.io/v1alpha1", "kind": "TranscriptionJob",
-            "metadata": {"name": name, "namespace": "payroll"},
-            "spec": {
-                "transcriptionClassName": "finance", "languageCode": "en-US",
-                "media": {"mediaFileUri": format!("s3://finance-recordings/{media}")},
-                "encryption": {"kmsKeyId": key, "context": context},
-            },
-        });
-        let applied = kubectl.apply(&job.to_string()).await.unwrap();
-        if outcome.is_empty() {
-            assert!(
-                applied.success && applied.stderr.contains("Warning"),
-                "{}",
-                applied.stderr
-            );
-            until(&kubectl, &["tj", name, "-n", "payroll"], "Ready", "KeyNotResolvable")
-                .await
-                .unwrap();
-            continue;
-        }
-        applied.ok().unwrap();
+        apply_job(&kubectl, name, &change).await.unwrap();
         until(&kubectl, &["tj", name, "-n", "payroll"], "Ready", outcome)
             .await
             .unwrap();
     }
     let starts = sim
         .ledger()
-        .iter()
-        .filter(|line| line.operation.starts_with("Start"))
-        .count();
-    assert_eq!(starts, 1, "only the namespace's own");
+        .into_iter()
+        .filter(|line| line.operation.starts_with("Start"));
+    let started: Vec<String> = starts
+        .map(|line| line.tags["transcribe-operator.io/name"].clone())
+        .collect();
+    assert_eq!(started, ["own", "own-role"]);
+}
+
+fn data_role(team: &str) -> Value {
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/transcribe-data-{team}");
+    json!({"jobExecutionSettings": {"allowDeferredExecution": true, "dataAccessRoleArn": role}})
+}
+
+/// A job of the team's namespace, as it should be but for a change.
+async fn apply_job(kubectl: &Kubectl, name: &str, change: &Value) -> Result<()> {
+    let mut spec = json!({
+        "transcriptionClassName": "finance", "languageCode": "en-US",
+        "media": {"mediaFileUri": "s3://finance-recordings/payroll/call.wav"},
+        "encryption": {"kmsKeyId": "alias/finance", "context": {"namespace": "payroll"}},
+    });
+    for (member, value) in change.as_object().into_iter().flatten() {
+        spec[member] = value.clone();
+    }
+    let job = json!({
+        "apiVersion": "transcribe-operator.io/v1alpha1", "kind": "TranscriptionJob",
+        "metadata": {"name": name, "namespace": "payroll"}, "spec": spec,
+    });
+    kubectl.apply(&job.to_string()).await?.ok().map(drop)
 }
 
 /// A class that says less than it should.
@@ -250,6 +254,7 @@ async fn put_class(kubectl: &Kubectl, name: &str, role: &str, external_id: &str)
             "region": REGION, "identity": {"roleArn": role, "externalId": external_id}, "namespaceSelector": {},
             "input": {"allowedUris": ["*"]}, "output": {"bucketName": "finance-transcripts"},
             "encryption": {"allowedKmsKeys": ["*"]},
+            "dataAccess": {"allowedRoleArns": ["*"]},
         },
     });
     kubectl.apply(&class.to_string()).await?.ok().map(drop)
