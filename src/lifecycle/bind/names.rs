@@ -6,7 +6,7 @@ use super::{allows, not_of, refused};
 use crate::{
     api::{
         Spec, TAG_CLUSTER, TAG_NAME, TAG_NAMESPACE, TAG_UID,
-        class_words::{expand, matches},
+        class_words::{UriPattern, expand, matches},
         common::Tags,
         types::S3Uri,
     },
@@ -23,7 +23,7 @@ pub(in crate::lifecycle) fn media(spec: &Spec, class: &Class, job: &Subject) -> 
         .input
         .as_ref()
         .and_then(|input| input.allowed_uris.as_deref());
-    let patterns = || allowed.unwrap_or_default().iter().map(|pattern| pattern.as_str());
+    let patterns = || allowed.unwrap_or_default().iter().map(UriPattern::as_str);
     if patterns().any(|pattern| pattern == "*") {
         return Ok(());
     }
