@@ -114,9 +114,8 @@ impl Shell {
                     serde_json::from_str::<serde_json::Value>(body).context(part.to_owned())?;
                     part.to_owned()
                 }
-                Some(("text", _)) => part.to_owned(),
+                Some(("text", _)) | None => part.to_owned(),
                 Some((language, _)) => anyhow::bail!("nobody knows how to run a block of {language:?}"),
-                None => part.to_owned(),
             });
         }
         Ok(if true_to_life {

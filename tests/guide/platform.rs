@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use testkit::aws_sim::{AwsSim, Bucket, Config, Key, Role};
+use testkit::aws_sim::{AwsSim, Bucket, Config, Key, Role, SessionCredentials};
 use testkit::control_plane::ControlPlane;
 use testkit::install::Install;
 use testkit::kubectl::Kubectl;
-use testkit::operator::Operator;
+use testkit::operator::{Builder, Operator};
 use testkit::stage::{REGION, condition, repository};
 use tokio::time::{Instant, sleep};
 
@@ -97,21 +97,8 @@ async fn start(policies: &BTreeMap<String, Value>) -> Result<(ControlPlane, AwsS
     // As EKS Pod Identity gives them to the Pod.
     let session = sim.session(&operator, "eks-pod")?;
     let install = Install::without_default_class(&plane, &["clusterId=prod"]).await?;
-    let operator = install
-        .operator(OPERATOR, sim.url())
-        .args([
-            "--follow-interval",
-            "0.3",
-            "--orphan-interval",
-            "1",
-            "--signature-window",
-            "1",
-            "--max-skew",
-            "1",
-        ])
-        .env("AWS_ACCESS_KEY_ID", session.access_key_id)
-        .env("AWS_SECRET_ACCESS_KEY", session.secret_access_key)
-        .env("AWS_SESSION_TOKEN", session.session_token)
+    let operator = as_session(install.operator(OPERATOR, sim.url()), session)
+        .args(["--orphan-interval", "1", "--signature-window", "1", "--max-skew", "1"])
         .start()?;
     operator.wait_ready().await?;
     Ok((plane, sim, operator))
@@ -222,6 +209,76 @@ async fn the_policies_of_the_page_stop_what_a_class_lets_through() {
         .map(|line| line.tags["transcribe-operator.io/name"].clone())
         .collect();
     assert_eq!(started, ["own", "own-role"]);
+}
+
+/// The quick start: the role's policy, and the statement of the key's.
+#[tokio::test]
+async fn the_policies_of_the_readme_let_its_job_run_and_no_other() {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let documents = readme
+        .split("```json\n")
+        .skip(1)
+        .filter_map(|part| part.split("```").next());
+    let documents: Vec<Value> = documents.map(|json| serde_json::from_str(json).unwrap()).collect();
+    let [rights, of_the_key] = &documents[..] else {
+        panic!("the README has other documents than two")
+    };
+    let (plane, sim) = tokio::join!(
+        ControlPlane::builder().controllers().start(),
+        AwsSim::start(Config::default())
+    );
+    let (plane, sim) = (plane.unwrap(), sim.unwrap());
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/transcribe-operator");
+    let nobody = json!({"Version": "2012-10-17", "Statement": []});
+    sim.put_role(Role::new(&role, nobody, rights.clone())).unwrap();
+    let policy = json!({"Version": "2012-10-17", "Statement": [of_the_key]});
+    sim.put_key(Key {
+        policy: Some(policy),
+        ..Key::new(REGION, KEYS[0].1)
+    })
+    .unwrap();
+    for bucket in ["finance-media", "finance-transcripts", "elsewhere"] {
+        sim.put_bucket(Bucket::new(bucket, ACCOUNT)).unwrap();
+    }
+    let install = Install::new(&plane, &["defaultClass.outputBucket=finance-transcripts"])
+        .await
+        .unwrap();
+    let session = sim.session(&role, "eks-pod").unwrap();
+    let operator = as_session(install.operator(OPERATOR, sim.url()), session)
+        .start()
+        .unwrap();
+    operator.wait_ready().await.unwrap();
+    let kubectl = Kubectl::new(&plane).unwrap();
+    kubectl
+        .run(&["create", "namespace", "payroll"])
+        .await
+        .unwrap()
+        .ok()
+        .unwrap();
+    let key = json!({"kmsKeyId": "alias/ExampleAlias", "context": {"department": "finance"}});
+    for (name, media, outcome) in [
+        ("own", "finance-media", "Completed"),
+        ("foreign", "elsewhere", "Refused"),
+    ] {
+        let change = json!({
+            "transcriptionClassName": "default", "encryption": key,
+            "media": {"mediaFileUri": format!("s3://{media}/standup.wav")},
+        });
+        apply_job(&kubectl, name, &change).await.unwrap();
+        until(&kubectl, &["tj", name, "-n", "payroll"], "Ready", outcome)
+            .await
+            .unwrap();
+    }
+}
+
+/// With the credentials of a session, as a Pod has them.
+fn as_session(operator: Builder, session: SessionCredentials) -> Builder {
+    operator
+        .args(["--follow-interval", "0.3"])
+        .env("AWS_ACCESS_KEY_ID", session.access_key_id)
+        .env("AWS_SECRET_ACCESS_KEY", session.secret_access_key)
+        .env("AWS_SESSION_TOKEN", session.session_token)
 }
 
 fn data_role(team: &str) -> Value {
