@@ -9,6 +9,8 @@ mod kms_calls;
 mod kms_jobs;
 mod kms_policies;
 mod lists;
+mod members;
+mod model;
 mod output;
 mod records;
 mod resources;
