@@ -59,15 +59,19 @@ async fn a_job_is_done_after_a_while() {
     }
 }
 
-/// The life of a medical job as a client of the SDK sees it, in as many words as steps.
-async fn life(url: &str) -> Vec<String> {
+fn client(url: &str) -> aws_sdk_transcribe::Client {
     let config = aws_sdk_transcribe::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(url)
         .region(Region::new(REGION))
         .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
         .retry_config(RetryConfig::disabled());
-    let client = aws_sdk_transcribe::Client::from_conf(config.build());
+    aws_sdk_transcribe::Client::from_conf(config.build())
+}
+
+/// The life of a medical job as a client of the SDK sees it, in as many words as steps.
+async fn life(url: &str) -> Vec<String> {
+    let client = client(url);
     let told = |error: &dyn ProvideErrorMetadata| format!("{:?}: {:?}", error.code(), error.message());
     let shown = |job: Option<MedicalTranscriptionJob>| {
         let job = job.unwrap();

@@ -183,6 +183,13 @@ async fn values_of_the_other_kinds_must_satisfy_the_model() {
             kind.entity
         );
     }
+    assert_eq!(sim.ledger(), []);
+}
+
+#[tokio::test]
+async fn members_of_another_kind_are_unknown_and_each_list_and_name_is_checked() {
+    let sim = sim().await;
+    let [_, medical, analytics, scribe] = &KINDS;
     #[rustfmt::skip]
     let not_theirs = [
         (medical, "JobExecutionSettings"), (medical, "IdentifyLanguage"), (medical, "ContentRedaction"),
