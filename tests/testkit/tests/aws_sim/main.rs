@@ -3,15 +3,21 @@
 
 mod controls;
 mod identity;
+mod kinds;
 mod kms;
 mod kms_calls;
 mod kms_jobs;
 mod kms_policies;
 mod lists;
+mod members;
+mod model;
+mod output;
 mod records;
 mod resources;
 mod rights;
+mod sdk;
 mod sessions;
+mod slots;
 mod strict;
 mod tenants;
 mod wire;
@@ -24,7 +30,7 @@ use aws_sdk_transcribe::config::retry::RetryConfig;
 use aws_sdk_transcribe::config::timeout::TimeoutConfig;
 use aws_sdk_transcribe::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_transcribe::error::ProvideErrorMetadata;
-use aws_sdk_transcribe::types::{LanguageCode, Media, Tag, TranscriptionJobStatus};
+use aws_sdk_transcribe::types::{LanguageCode, Media};
 use aws_smithy_async::time::StaticTimeSource;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -37,6 +43,9 @@ use testkit::aws_sim::{
     LedgerLine, Model, OutcomeRule, Role, SessionCredentials, Statuses, User, What, When, outcomes,
 };
 
+use kinds::{KINDS, Kind, with};
+
+/// Of the kind that stands for all where a test is not about the kind.
 const START: &str = "StartTranscriptionJob";
 const GET: &str = "GetTranscriptionJob";
 const ABSENT: &str = "The requested job couldn't be found. Check the job name and try your request again.";
@@ -244,36 +253,7 @@ async fn call(sim: &AwsSim, operation: &str, body: Value) -> Answer {
     Raw::new(sim).call(operation, body).await
 }
 
-/// A Start request that AWS accepts, changed by the members of `change`; a null takes a member away.
+/// A Start request of a TranscriptionJob that AWS accepts, changed by the members of `change`; a null takes one away.
 fn request(name: &str, change: Value) -> Value {
-    let mut request = json!({
-        "TranscriptionJobName": name, "LanguageCode": "en-US", "Media": {"MediaFileUri": "s3://media/a.wav"},
-    });
-    let Value::Object(change) = change else {
-        panic!("not an object")
-    };
-    let members = request.as_object_mut().unwrap();
-    for (member, value) in change {
-        if value.is_null() {
-            members.remove(&member)
-        } else {
-            members.insert(member, value)
-        };
-    }
-    request
-}
-
-async fn names(sim: &AwsSim, body: Value) -> (Vec<String>, Value) {
-    let mut reply = call(sim, "ListTranscriptionJobs", body).await.json();
-    let token = reply["NextToken"].take();
-    let name = |job: &Value| job["TranscriptionJobName"].as_str().unwrap().to_owned();
-    (
-        reply["TranscriptionJobSummaries"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(name)
-            .collect(),
-        token,
-    )
+    KINDS[0].request(name, change)
 }

@@ -1,7 +1,7 @@
 //! Buckets and keys: the rights that their use takes, on the caller's side and on theirs.
 
 use super::identity::{KEY, may, policy};
-use super::rights::{UNREADABLE, UNWRITABLE, USER, allow, ask};
+use super::rights::{UNREADABLE, UNWRITABLE, USER, allow, ask, trusting};
 use super::*;
 
 const WOULD: &str = "DryRunOperationException: The request would have succeeded, but the DryRun option is set.";
@@ -72,6 +72,65 @@ async fn media_are_read_and_output_is_written_with_the_callers_rights() {
             wanted,
             "{rights} {change}"
         );
+    }
+}
+
+#[tokio::test]
+async fn each_kind_writes_all_its_files_with_the_rights_of_who_runs_it() {
+    let redact = json!({"RedactionType": "PII", "RedactionOutput": "redacted_and_unredacted"});
+    let redacted = json!({ "ContentRedaction": redact });
+    let [plain, medical, analytics, scribe] = &KINDS;
+    let in_settings = json!({ "Settings": redacted });
+    let folder = "results/finance/";
+    #[rustfmt::skip]
+    let table = [
+        (plain, json!({}), vec![format!("{folder}job-*.json")]),
+        (plain, redacted.clone(), vec![format!("{folder}job-*.json"), format!("{folder}redacted-job-*.json")]),
+        (plain, json!({"Subtitles": {"Formats": ["vtt"]}}), vec![format!("{folder}job-*.json"), format!("{folder}job-*.vtt")]),
+        (medical, json!({}), vec![format!("{folder}job-*.json")]),
+        (medical, json!({"OutputKey": null}), vec!["results/medical/job-*.json".to_owned()]),
+        (analytics, json!({}), vec![format!("{folder}analytics/job-*.json")]),
+        (analytics, in_settings, vec![format!("{folder}analytics/job-*.json"),
+            format!("{folder}redacted-analytics/job-*.json"), format!("{folder}redacted-analytics/job-*.wav")]),
+        (scribe, json!({}), vec!["results/job-*/transcript.json".to_owned(), "results/job-*/summary.json".to_owned()]),
+    ];
+    for (kind, change, files) in table {
+        let sim = sim().await;
+        let start = async |files: &[String]| {
+            let read = on_objects("s3:GetObject", "media/*");
+            let write: Vec<_> = files.iter().map(|file| on_objects("s3:PutObject", file)).collect();
+            let own = [allow(&["transcribe:*", "iam:PassRole"], &json!({})), read];
+            let rights: Value = own.into_iter().chain(write).collect();
+            let role = Role::new(kinds::ROLE, trusting(&json!({})), policy(&rights));
+            sim.put_role(role).unwrap();
+            let name = format!("job-{}", sim.called(&kind.start()));
+            let body = kind.request(&name, with((kind.output)("results"), &change));
+            ask(&sim, rights, &kind.start(), body).await
+        };
+        assert_eq!(start(&files).await, "ok", "{} {files:?}", kind.entity);
+        for missing in 0..files.len() {
+            let mut rest = files.clone();
+            let missing = rest.remove(missing);
+            assert_eq!(start(&rest).await, UNWRITABLE, "{} {missing}", kind.entity);
+        }
+    }
+}
+
+#[tokio::test]
+async fn media_of_each_kind_are_read_with_the_rights_of_who_runs_it() {
+    let redacted = json!({"Media": {"RedactedMediaFileUri": "s3://media/b.wav"}});
+    let cases = KINDS.iter().map(|kind| (kind, json!({})));
+    for (kind, change) in cases.chain([(&KINDS[2], redacted)]) {
+        let sim = sim().await;
+        let start = async |objects: &str| {
+            let own = allow(&["transcribe:*", "iam:PassRole", "s3:PutObject"], &json!({}));
+            let rights = json!([own, on_objects("s3:GetObject", objects)]);
+            let role = Role::new(kinds::ROLE, trusting(&json!({})), policy(&rights));
+            sim.put_role(role).unwrap();
+            ask(&sim, rights, &kind.start(), kind.request("job", change.clone())).await
+        };
+        assert_eq!(start("other/*").await, UNREADABLE, "{}", kind.entity);
+        assert_eq!(start("media/*").await, "ok", "{}", kind.entity);
     }
 }
 

@@ -39,75 +39,87 @@ fn refused(action: &str, resource: &str) -> String {
     )
 }
 
+/// What a Start needs beside its own right: to read, to write, and to pass the role that some kinds must have.
+const BESIDE: [&str; 3] = ["s3:GetObject", "s3:PutObject", "iam:PassRole"];
+
+/// A user's jobs of some kinds run as this role, so it has to be there.
+fn put_role(sim: &AwsSim) {
+    let role = Role::new(kinds::ROLE, trusting(&json!({})), may(&["s3:*", "kms:*"]));
+    sim.put_role(role).unwrap();
+}
+
 #[tokio::test]
 async fn each_operation_takes_its_own_right() {
-    let sim = sim().await;
-    for name in ["job", "old"] {
-        call(
-            &sim,
-            START,
-            request(name, json!({"Tags": [{"Key": "team", "Value": "finance"}]})),
-        )
-        .await;
+    for kind in &KINDS {
+        let sim = sim().await;
+        put_role(&sim);
+        let tags = json!({"Tags": [{"Key": "team", "Value": "finance"}]});
+        for name in ["job", "old"] {
+            kind.begin(&sim, name, tags.clone()).await;
+        }
+        sim.finish_all();
+        let on = |name: &str| format!(" on resource: {}", kind.arn(name));
+        let resource = json!({"ResourceArn": kind.arn("job")});
+        let tagging = with(resource.clone(), &json!({"Tags": [{"Key": "cost", "Value": "1"}]}));
+        let untagging = with(resource.clone(), &json!({"TagKeys": ["cost"]}));
+        #[rustfmt::skip]
+        let table = [
+            (kind.start(), kind.request("new", json!({})), String::new()),
+            (kind.get(), kind.named("job"), on("job")),
+            (kind.list(), json!({}), String::new()),
+            ("TagResource".to_owned(), tagging, String::new()),
+            ("ListTagsForResource".to_owned(), resource, String::new()),
+            ("UntagResource".to_owned(), untagging, String::new()),
+            (kind.delete(), kind.named("job"), on("job")),
+        ];
+        for (operation, body, resource) in table {
+            let action = format!("transcribe:{operation}");
+            let others = json!([{"Effect": "Allow", "NotAction": action, "Resource": "*"}]);
+            let answer = ask(&sim, others, &operation, body.clone()).await;
+            assert_eq!(answer, refused(&action, &resource));
+            let actions: Vec<_> = BESIDE.into_iter().chain([action.as_str()]).collect();
+            let only = json!([allow(&actions, &json!({}))]);
+            assert_eq!(ask(&sim, only, &operation, body).await, "ok", "{operation}");
+        }
+        rights_on_jobs(&sim, kind).await;
     }
-    sim.finish_all();
-    let named = |name: &str| json!({"TranscriptionJobName": name});
-    let arn = |name: &str| format!("arn:aws:transcribe:us-east-1:111122223333:transcription-job/{name}");
-    let on = |name: &str| format!(" on resource: {}", arn(name));
-    let tagging = json!({"ResourceArn": arn("job"), "Tags": [{"Key": "cost", "Value": "1"}]});
-    let untagging = json!({"ResourceArn": arn("job"), "TagKeys": ["cost"]});
-    #[rustfmt::skip]
-    let table = [
-        ("StartTranscriptionJob", request("new", json!({})), String::new()),
-        ("GetTranscriptionJob", named("job"), on("job")),
-        ("ListTranscriptionJobs", json!({}), String::new()),
-        ("TagResource", tagging, String::new()),
-        ("ListTagsForResource", json!({"ResourceArn": arn("job")}), String::new()),
-        ("UntagResource", untagging, String::new()),
-        ("DeleteTranscriptionJob", named("job"), on("job")),
-    ];
-    for (operation, body, resource) in table {
-        let action = format!("transcribe:{operation}");
-        let others = json!([{"Effect": "Allow", "NotAction": action, "Resource": "*"}]);
-        assert_eq!(
-            ask(&sim, others, operation, body.clone()).await,
-            refused(&action, &resource)
-        );
-        let only = json!([allow(&[&action, "s3:GetObject"], &json!({}))]);
-        assert_eq!(ask(&sim, only, operation, body).await, "ok", "{operation}");
-    }
+}
+
+/// Rights by the job's ARN, and by its tags.
+async fn rights_on_jobs(sim: &AwsSim, kind: &Kind) {
+    let on = |name: &str| format!(" on resource: {}", kind.arn(name));
+    let (get, list) = (kind.get(), kind.list());
+    let get = async |statements: Value, name: &str| ask(sim, statements, &get, kind.named(name)).await;
     let prefix = |resource: &str| json!([allow(&["transcribe:*"], &json!({ "Resource": resource }))]);
-    let ours = prefix("arn:aws:transcribe:*:111122223333:transcription-job/old*");
-    assert_eq!(ask(&sim, ours.clone(), GET, named("old")).await, "ok");
-    assert_eq!(
-        ask(&sim, ours.clone(), GET, named("none")).await,
-        refused("transcribe:GetTranscriptionJob", &on("none"))
-    );
-    let list = ask(&sim, ours, "ListTranscriptionJobs", json!({})).await;
-    assert_eq!(
-        list,
-        refused("transcribe:ListTranscriptionJobs", ""),
-        "a List is on no resource"
-    );
+    let ours = prefix(&format!("arn:aws:transcribe:*:111122223333:{}/old*", kind.resource));
+    assert_eq!(get(ours.clone(), "old").await, "ok");
+    let no = refused(&format!("transcribe:{}", kind.get()), &on("none"));
+    assert_eq!(get(ours.clone(), "none").await, no);
+    for other in KINDS.iter().filter(|other| other.entity != kind.entity) {
+        let theirs = prefix(&format!("arn:aws:transcribe:*:111122223333:{}/*", other.resource));
+        assert!(
+            get(theirs, "old").await.starts_with("AccessDenied"),
+            "{}",
+            other.resource
+        );
+    }
+    let answer = ask(sim, ours, &list, json!({})).await;
+    let no = refused(&format!("transcribe:{list}"), "");
+    assert_eq!(answer, no, "a List is on no resource");
     let team = |team: &str| {
-        json!([allow(
-            &["transcribe:*"],
-            &json!({"Condition": {"StringEquals": {"aws:ResourceTag/team": team}}})
-        )])
+        let condition = json!({"StringEquals": {"aws:ResourceTag/team": team}});
+        json!([allow(&["transcribe:*"], &json!({ "Condition": condition }))])
     };
-    assert_eq!(ask(&sim, team("finance"), GET, named("old")).await, "ok");
-    assert!(
-        ask(&sim, team("sales"), GET, named("old"))
-            .await
-            .starts_with("AccessDenied")
-    );
+    assert_eq!(get(team("finance"), "old").await, "ok");
+    assert!(get(team("sales"), "old").await.starts_with("AccessDenied"));
     let denied = json!([allow(&["*"], &json!({})), {"Effect": "Deny", "Action": "transcribe:Get*", "Resource": "*"}]);
-    let answer = ask(&sim, denied, GET, named("old")).await;
+    let answer = get(denied, "old").await;
     assert!(
         answer.ends_with("with an explicit deny in an identity-based policy"),
         "{answer}"
     );
-    assert_eq!(sim.calls()[GET]["AccessDeniedException"], 4);
+    let refusals = 1 + 1 + 3 + 1 + 1;
+    assert_eq!(sim.calls()[&kind.get()]["AccessDeniedException"], refusals);
 }
 
 #[tokio::test]
@@ -156,15 +168,70 @@ async fn a_start_is_judged_by_its_tags_and_output() {
     }
 }
 
-/// A Start with a data-access role.
-fn passing(name: &str, role: &str, change: Value) -> Value {
-    let mut body = request(name, change);
-    body["JobExecutionSettings"] = json!({"AllowDeferredExecution": true, "DataAccessRoleArn": role});
-    body
+#[tokio::test]
+async fn each_kind_has_the_condition_keys_of_its_members() {
+    let key = Key::default().arn();
+    let [bucket, folder, id, location] = [
+        "OutputBucketName",
+        "OutputKey",
+        "OutputEncryptionKMSKeyId",
+        "OutputLocation",
+    ]
+    .map(|key| format!("transcribe:{key}"));
+    // By kind: the keys that a Start has, and their values.
+    let output = [(&bucket, "results"), (&folder, "finance/"), (&id, key.as_str())];
+    let wanted = [
+        output.to_vec(),
+        output.to_vec(),
+        vec![(&location, "s3://results/finance/"), (&id, &key)],
+        vec![(&bucket, "results"), (&id, &key)],
+    ];
+    for (kind, wanted) in KINDS.iter().zip(wanted) {
+        let sim = sim().await;
+        put_role(&sim);
+        let start = async |condition: Value| {
+            let judged = allow(&["transcribe:Start*"], &json!({ "Condition": condition }));
+            let statements = json!([judged, allow(&["s3:*", "kms:*", "iam:PassRole"], &json!({}))]);
+            let change = with((kind.output)("results"), &json!({ "OutputEncryptionKMSKeyId": key }));
+            let name = format!("job-{}", sim.called(&kind.start()));
+            ask(&sim, statements, &kind.start(), kind.request(&name, change)).await
+        };
+        let no = refused(&format!("transcribe:{}", kind.start()), "");
+        for name in [&bucket, &folder, &id, &location] {
+            let value = wanted.iter().find(|(found, _)| *found == name).map(|(_, value)| *value);
+            let present = start(json!({"Null": { name: "false" }})).await;
+            assert_eq!(
+                present,
+                if value.is_some() { "ok" } else { &no },
+                "{} {name}",
+                kind.entity
+            );
+            let Some(value) = value else { continue };
+            assert_eq!(
+                start(json!({"StringEquals": { name: value }})).await,
+                "ok",
+                "{} {name}",
+                kind.entity
+            );
+            let other = start(json!({"StringEquals": { name: "other" }})).await;
+            assert_eq!(other, no, "{} {name}", kind.entity);
+        }
+        let region = start(json!({"StringEquals": {"aws:RequestedRegion": "eu-west-1"}})).await;
+        assert_eq!(region, no);
+    }
+}
+
+/// The kinds that take a role, each with a Start that gives it one.
+fn passing() -> impl Iterator<Item = (&'static Kind, impl Fn(&str, &str, Value) -> Value)> {
+    let takes = KINDS.iter().filter_map(|kind| Some((kind, kind.role?)));
+    takes.map(|(kind, role)| {
+        let start = move |name: &str, arn: &str, change: Value| kind.request(name, with(role(arn), &change));
+        (kind, start)
+    })
 }
 
 /// The trust that a role has in Transcribe, under a condition.
-fn trusting(condition: &Value) -> Value {
+pub(super) fn trusting(condition: &Value) -> Value {
     policy(
         &json!([{"Effect": "Allow", "Principal": {"Service": "transcribe.amazonaws.com"},
         "Action": "sts:AssumeRole", "Condition": condition}]),
@@ -198,48 +265,53 @@ async fn with_data_role(trust: &Value, may_do: &[&str]) -> AwsSim {
 
 #[tokio::test]
 async fn a_role_is_passed_by_who_may() {
-    let sim = with_data_role(&source("111122223333"), &["s3:GetObject"]).await;
-    let start = async |rights: Value| ask(&sim, rights, START, passing("job", DATA, json!({}))).await;
-    let no = refused("iam:PassRole", &format!(" on resource: {DATA}"));
-    assert_eq!(start(json!([allow(&["transcribe:*"], &json!({}))])).await, no);
-    assert_eq!(start(pass_to("lambda.amazonaws.com")).await, no);
-    let good = start(pass_to("transcribe.amazonaws.com")).await;
-    assert_eq!(good, "ok", "the role reads, not the caller");
-    let other = "arn:aws:iam::444455556666:role/data";
-    sim.put_role(Role::new(other, trusting(&json!({})), may(&["*"])))
-        .unwrap();
-    let across = passing("other", other, json!({}));
-    let across = ask(&sim, pass_to("transcribe.amazonaws.com"), START, across).await;
-    assert_eq!(across, "AccessDeniedException: Cross-account pass role is not allowed.");
+    for (kind, passing) in passing() {
+        let sim = with_data_role(&source("111122223333"), &["s3:GetObject", "s3:PutObject"]).await;
+        let start = async |rights: Value| ask(&sim, rights, &kind.start(), passing("job", DATA, json!({}))).await;
+        let no = refused("iam:PassRole", &format!(" on resource: {DATA}"));
+        assert_eq!(start(json!([allow(&["transcribe:*"], &json!({}))])).await, no);
+        assert_eq!(start(pass_to("lambda.amazonaws.com")).await, no);
+        let good = start(pass_to("transcribe.amazonaws.com")).await;
+        assert_eq!(good, "ok", "the role reads, not the caller: {}", kind.entity);
+        let other = "arn:aws:iam::444455556666:role/data";
+        sim.put_role(Role::new(other, trusting(&json!({})), may(&["*"])))
+            .unwrap();
+        let across = passing("other", other, json!({}));
+        let across = ask(&sim, pass_to("transcribe.amazonaws.com"), &kind.start(), across).await;
+        assert_eq!(across, "AccessDeniedException: Cross-account pass role is not allowed.");
+    }
 }
 
 #[tokio::test]
 async fn a_role_that_is_passed_trusts_transcribe_and_has_the_rights() {
-    let sim = with_data_role(&json!({}), &["s3:GetObject"]).await;
-    let start = async |name: &str, change: Value| {
-        let body = passing(name, DATA, change);
-        ask(&sim, pass_to("transcribe.amazonaws.com"), START, body).await
-    };
-    let unassumable = format!(
-        "BadRequestException: The data access role {DATA} can't be assumed. Check that it exists and that it trusts \
-         transcribe.amazonaws.com, and try your request again."
-    );
-    let output = json!({"OutputBucketName": "results"});
-    assert_eq!(start("job", output.clone()).await, UNWRITABLE);
-    sim.change_role(DATA, |role| role.policies = vec![may(&["s3:PutObject"])])
-        .unwrap();
-    assert_eq!(start("job", output.clone()).await, UNREADABLE);
-    sim.change_role(DATA, |role| role.policies.push(may(&["s3:GetObject"])))
-        .unwrap();
-    assert_eq!(start("job", output).await, "ok");
-    let id = json!({"StringEquals": {"sts:ExternalId": "x1"}});
-    for condition in [source("444455556666"), id] {
-        sim.change_role(DATA, |role| role.trust = trusting(&condition)).unwrap();
-        assert_eq!(start("bad", json!({})).await, unassumable, "{condition}");
+    for (kind, passing) in passing() {
+        let sim = with_data_role(&json!({}), &["s3:GetObject"]).await;
+        let start = async |name: &str| {
+            let body = passing(name, DATA, (kind.output)("results"));
+            ask(&sim, pass_to("transcribe.amazonaws.com"), &kind.start(), body).await
+        };
+        let unassumable = format!(
+            "BadRequestException: The data access role {DATA} can't be assumed. Check that it exists and that it trusts \
+             transcribe.amazonaws.com, and try your request again."
+        );
+        assert_eq!(start("job").await, UNWRITABLE, "{}", kind.entity);
+        sim.change_role(DATA, |role| role.policies = vec![may(&["s3:PutObject"])])
+            .unwrap();
+        assert_eq!(start("job").await, UNREADABLE, "{}", kind.entity);
+        sim.change_role(DATA, |role| role.policies.push(may(&["s3:GetObject"])))
+            .unwrap();
+        assert_eq!(start("job").await, "ok");
+        let id = json!({"StringEquals": {"sts:ExternalId": "x1"}});
+        let here = |entity: &str| json!({"ArnLike": {"aws:SourceArn": format!("arn:aws:transcribe:*:*:{entity}/*")}});
+        for condition in [source("444455556666"), id, here("vocabulary")] {
+            sim.change_role(DATA, |role| role.trust = trusting(&condition)).unwrap();
+            assert_eq!(start("bad").await, unassumable, "{condition}");
+        }
+        for (name, condition) in [("good", source("111122223333")), ("kind", here(kind.resource))] {
+            sim.change_role(DATA, |role| role.trust = trusting(&condition)).unwrap();
+            assert_eq!(start(name).await, "ok", "{condition}");
+        }
+        assert!(sim.remove_role(DATA));
+        assert_eq!(start("bad").await, unassumable);
     }
-    sim.change_role(DATA, |role| role.trust = trusting(&source("111122223333")))
-        .unwrap();
-    assert_eq!(start("good", json!({})).await, "ok");
-    assert!(sim.remove_role(DATA));
-    assert_eq!(start("bad", json!({})).await, unassumable);
 }

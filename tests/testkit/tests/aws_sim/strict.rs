@@ -125,213 +125,89 @@ async fn values_must_satisfy_the_model() {
 }
 
 #[tokio::test]
-async fn members_must_fit_each_other() {
+async fn values_of_the_other_kinds_must_satisfy_the_model() {
     let sim = sim().await;
-    let identify = json!({"LanguageCode": null, "IdentifyLanguage": true});
-    let with = |mut base: Value, more: Value| {
-        base.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        base
-    };
-    let tags = |n: usize| {
-        (0..n)
-            .map(|n| json!({"Key": n.to_string(), "Value": ""}))
+    let [_, medical, analytics, scribe] = &KINDS;
+    let channels = |count: usize| {
+        (0..count)
+            .map(|_| json!({"ChannelId": 0, "ParticipantRole": "AGENT"}))
             .collect::<Value>()
     };
-    let redaction = json!({"RedactionType": "PII", "RedactionOutput": "redacted"});
-    let role = "arn:aws:iam::111122223333:role/data-access";
+    let roles = |role: &str| json!([{"ChannelId": 0, "ParticipantRole": role}, {"ChannelId": 2}]);
+    let redaction = |members: Value| json!({"Settings": {"ContentRedaction": members}});
     #[rustfmt::skip]
     let table = [
-        (json!({"LanguageCode": null}), "The language code is missing. Either add a language code or turn on language identification."),
-        (json!({"LanguageCode": null, "IdentifyLanguage": false}), "The language code is missing."),
-        (json!({"Media": {}}), "media file URI is missing"),
-        (json!({"Media": {"MediaFileUri": "s3://a/b", "RedactedMediaFileUri": "s3://a/b"}}), "only supported for Call Analytics"),
-        (json!({"LanguageOptions": ["en-US", "de-DE"]}), "LanguageOptions"),
-        (with(identify.clone(), json!({"LanguageOptions": ["en-US"]})), "at least two"),
-        (json!({"LanguageIdSettings": {"en-US": {}}}), "LanguageIdSettings"),
-        (json!({"LanguageCode": null, "IdentifyMultipleLanguages": true, "LanguageIdSettings": {"en-US": {"LanguageModelName": "m"}}}), "Custom language models"),
-        (with(identify.clone(), json!({"ModelSettings": {"LanguageModelName": "m"}})), "ModelSettings"),
-        (json!({"ModelSettings": {}}), "ModelSettings"),
-        (json!({"OutputKey": "a"}), "outputBucketName when you specify outputKey"),
-        (json!({"OutputEncryptionKMSKeyId": "alias/a"}), "outputBucketName when you specify outputEncryptionKMSKeyId"),
-        (json!({"OutputBucketName": "bucket", "KMSEncryptionContext": {"a": "b"}}), "encryption context"),
-        (json!({"JobExecutionSettings": {"AllowDeferredExecution": true}}), "JobExecutionSettings needs both"),
-        (json!({"JobExecutionSettings": {"DataAccessRoleArn": role}}), "JobExecutionSettings needs both"),
-        (json!({"Settings": {"ShowSpeakerLabels": true}}), "MaxSpeakerLabels"),
-        (json!({"Settings": {"MaxSpeakerLabels": 2}}), "MaxSpeakerLabels"),
-        (json!({"Settings": {"ShowAlternatives": true}}), "MaxAlternatives"),
-        (json!({"Settings": {"MaxAlternatives": 2, "ShowAlternatives": false}}), "MaxAlternatives"),
-        (json!({"Settings": {"VocabularyFilterName": "f"}}), "VocabularyFilterMethod"),
-        (json!({"LanguageCode": "ja-JP", "ContentRedaction": redaction}), "Content redaction"),
-        (with(identify.clone(), json!({"ContentRedaction": redaction})), "Content redaction"),
-        (json!({"LanguageCode": "en-GB", "ToxicityDetection": [{"ToxicityCategories": ["ALL"]}]}), "Toxicity"),
-        (json!({"Settings": {"VocabularyName": "missing"}}), "The requested vocabulary couldn't be found"),
-        (json!({"Tags": tags(51)}), "at most 50"),
-        (json!({"Tags": [{"Key": "aws:x", "Value": ""}]}), "aws:"),
-        (json!({"Tags": [{"Key": "x", "Value": ""}, {"Key": "x", "Value": "2"}]}), "unique"),
-        (json!({"Media": {"MediaFileUri": "s3://no-access/a.wav"}}), "The S3 URI that you provided can't be accessed. Make sure that you have read permission and try your request again."),
+        (medical, json!({"LanguageCode": null}), "Value null at 'languageCode' failed"),
+        (medical, json!({"OutputBucketName": null}), "Value null at 'outputBucketName' failed"),
+        (medical, json!({"Specialty": null}), "Value null at 'specialty' failed"),
+        (medical, json!({"Specialty": "CARDIOLOGY"}), "Value 'CARDIOLOGY' at 'specialty' failed to satisfy constraint: Member must satisfy enum value set: [PRIMARYCARE]"),
+        (medical, json!({"Type": null}), "Value null at 'type' failed"),
+        (medical, json!({"Type": "SPEECH"}), "Member must satisfy enum value set: [CONVERSATION, DICTATION]"),
+        (medical, json!({"MediaSampleRateHertz": 15_999}), "Member must have value greater than or equal to 16000"),
+        (medical, json!({"ContentIdentificationType": "PII"}), "Member must satisfy enum value set: [PHI]"),
+        (medical, json!({"Settings": {"MaxAlternatives": 11}}), "Value '11' at 'settings.maxAlternatives'"),
+        (medical, json!({"KMSEncryptionContext": {}}), "at 'kMSEncryptionContext' failed"),
+        (medical, json!({"OutputKey": "a=b"}), "Value 'a=b' at 'outputKey'"),
+        (analytics, json!({"Media": null}), "Value null at 'media' failed"),
+        (analytics, json!({"OutputLocation": "results/a"}), "Value 'results/a' at 'outputLocation' failed"),
+        (analytics, json!({"DataAccessRoleArn": "arn:aws:iam::1:user/someone"}), "at 'dataAccessRoleArn' failed"),
+        (analytics, json!({"ChannelDefinitions": channels(1)}), "Member must have length greater than or equal to 2"),
+        (analytics, json!({"ChannelDefinitions": channels(3)}), "Member must have length less than or equal to 2"),
+        (analytics, json!({"ChannelDefinitions": roles("CLINICIAN")}), "2 validation errors detected: "),
+        (analytics, json!({"Settings": {"Summarization": {}}}), "Value null at 'settings.summarization.generateAbstractiveSummary' failed"),
+        (analytics, redaction(json!({"RedactionType": "PII"})), "Value null at 'settings.contentRedaction.redactionOutput'"),
+        (analytics, redaction(json!({"RedactionType": "PHI", "RedactionOutput": "redacted"})), "Member must satisfy enum value set: [PII]"),
+        (analytics, json!({"Settings": {"LanguageIdSettings": {"xx": {}}}}), "Map keys must satisfy constraint"),
+        (scribe, json!({"OutputBucketName": null}), "Value null at 'outputBucketName' failed"),
+        (scribe, json!({"DataAccessRoleArn": null}), "Value null at 'dataAccessRoleArn' failed"),
+        (scribe, json!({"Settings": null}), "Value null at 'settings' failed"),
+        (scribe, json!({"Settings": {"ShowSpeakerLabels": true, "MaxSpeakerLabels": 1}}), "Value '1' at 'settings.maxSpeakerLabels'"),
+        (scribe, json!({"Settings": {"ClinicalNoteGenerationSettings": {"NoteTemplate": "SOAP"}}}), "[HISTORY_AND_PHYSICAL, GIRPP, BIRP, SIRP, DAP, BEHAVIORAL_SOAP, PHYSICAL_SOAP]"),
+        (scribe, json!({"ChannelDefinitions": [{"ChannelId": 0}, {"ParticipantRole": "PATIENT"}]}), "2 validation errors detected: "),
+        (scribe, json!({"ChannelDefinitions": roles("AGENT")}), "3 validation errors detected: "),
+        (scribe, json!({"MedicalScribeContext": {"PatientContext": {"Pronouns": "IT_ITS"}}}), "[HE_HIM, SHE_HER, THEY_THEM]"),
     ];
-    for (change, part) in table {
-        let answer = call(&sim, START, request("job", change.clone())).await;
+    for (kind, change, part) in table {
+        let answer = kind.begin(&sim, "job", change.clone()).await;
         assert_eq!(
-            (answer.code().as_str(), answer.status),
-            ("BadRequestException", 400),
-            "{change}"
+            answer.code(),
+            "BadRequestException",
+            "{} {change}: {}",
+            kind.entity,
+            answer.text
         );
-        assert!(answer.message().contains(part), "{change}: {}", answer.message());
+        let text = answer.message();
+        assert!(
+            text.contains(part) && text.contains("detected: "),
+            "{} {change}: {text}",
+            kind.entity
+        );
     }
     assert_eq!(sim.ledger(), []);
-
-    #[rustfmt::skip]
-    let accepted = [
-        json!({"Settings": {"ShowSpeakerLabels": true, "MaxSpeakerLabels": 2, "ChannelIdentification": true}}),
-        json!({"Settings": {"VocabularyFilterName": "f", "VocabularyFilterMethod": "mask"}}),
-        with(identify, json!({"LanguageOptions": ["en-US", "de-DE"], "LanguageIdSettings": {"en-US": {}}})),
-        json!({"Tags": tags(50)}),
-        json!({"LanguageCode": null, "IdentifyMultipleLanguages": true}),
-        json!({"MediaFormat": null, "Settings": {"VocabularyName": null}}),
-    ];
-    for (index, change) in accepted.into_iter().enumerate() {
-        let answer = call(&sim, START, request(&format!("job-{index}"), change.clone())).await;
-        assert_eq!(answer.status, 200, "{change}: {}", answer.text);
-    }
-    let answer = call(&sim, START, request("both", json!({"IdentifyLanguage": true}))).await;
-    assert_eq!(answer.status, 200);
-    sim.finish_all();
-    let status = |name: &str| sim.jobs().into_iter().find(|job| job.name == name).unwrap().status;
-    assert_eq!(
-        (status("both").as_str(), status("job-0").as_str()),
-        ("FAILED", "COMPLETED")
-    );
-
-    let mut wideband = Raw::new(&sim);
-    wideband.region = "af-south-1";
-    let arabic = json!({"LanguageCode": "ar-SA", "MediaSampleRateHertz": 8000});
-    assert_eq!(
-        wideband.call(START, request("ar", arabic.clone())).await.code(),
-        "BadRequestException"
-    );
-    assert_eq!(call(&sim, START, request("ar", arabic)).await.status, 200);
-
-    sim.set_config(|config| config.opted_out = true);
-    let answer = call(&sim, START, request("opted-out", json!({}))).await;
-    assert!(answer.message().starts_with(
-        "You must specify a value for outputBucketName because your account, 111122223333, has opted out"
-    ));
-    assert_eq!(
-        call(&sim, START, request("opted-out", json!({"OutputBucketName": "own"})))
-            .await
-            .status,
-        200
-    );
-}
-
-/// A Start request with every member that the model has.
-fn full_request() -> Value {
-    json!({
-        "TranscriptionJobName": "full", "LanguageCode": "en-US", "MediaSampleRateHertz": 16000, "MediaFormat": "wav",
-        "Media": {"MediaFileUri": "s3://media/a.wav"}, "OutputBucketName": "results", "OutputKey": "out/",
-        "OutputEncryptionKMSKeyId": "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-        "KMSEncryptionContext": {"team": "a"},
-        "Settings": {"VocabularyName": "v", "ShowSpeakerLabels": true, "MaxSpeakerLabels": 2,
-            "ChannelIdentification": true, "ShowAlternatives": true, "MaxAlternatives": 2,
-            "VocabularyFilterName": "f", "VocabularyFilterMethod": "tag"},
-        "ModelSettings": {"LanguageModelName": "m"},
-        "JobExecutionSettings": {"AllowDeferredExecution": true,
-            "DataAccessRoleArn": "arn:aws:iam::111122223333:role/data-access"},
-        "ContentRedaction": {"RedactionType": "PII", "RedactionOutput": "redacted_and_unredacted",
-            "PiiEntityTypes": ["SSN"]},
-        "Subtitles": {"Formats": ["vtt", "srt"], "OutputStartIndex": 1},
-        "Tags": [{"Key": "k", "Value": "v"}],
-        "ToxicityDetection": [{"ToxicityCategories": ["ALL"]}],
-        "IdentifyLanguage": false, "IdentifyMultipleLanguages": false,
-    })
 }
 
 #[tokio::test]
-async fn every_member_of_the_start_request_is_accepted_and_every_reply_is_of_the_model() {
-    let (sim, model) = (sim().await, Model::transcribe().unwrap());
-    let mut identifying = full_request();
-    let members = identifying.as_object_mut().unwrap();
-    for member in ["LanguageCode", "ModelSettings", "ContentRedaction", "ToxicityDetection"] {
-        members.remove(member);
+async fn members_of_another_kind_are_unknown_and_each_list_and_name_is_checked() {
+    let sim = sim().await;
+    let [_, medical, analytics, scribe] = &KINDS;
+    #[rustfmt::skip]
+    let not_theirs = [
+        (medical, "JobExecutionSettings"), (medical, "IdentifyLanguage"), (medical, "ContentRedaction"),
+        (medical, "DataAccessRoleArn"), (analytics, "LanguageCode"), (analytics, "KMSEncryptionContext"),
+        (analytics, "OutputBucketName"), (analytics, "OutputKey"), (scribe, "OutputKey"), (scribe, "LanguageCode"),
+        (scribe, "OutputLocation"), (scribe, "MediaFormat"),
+    ];
+    for (kind, member) in not_theirs {
+        let answer = kind.begin(&sim, "job", json!({ member: "a" })).await;
+        assert_eq!(answer.code(), "SerializationException", "{} {member}", kind.entity);
     }
-    members.extend([
-        ("TranscriptionJobName".to_owned(), json!("identifying")),
-        ("IdentifyLanguage".to_owned(), json!(true)),
-        ("LanguageOptions".to_owned(), json!(["de-DE", "en-US"])),
-        (
-            "LanguageIdSettings".to_owned(),
-            json!({"de-DE": {"VocabularyName": "v", "VocabularyFilterName": "f", "LanguageModelName": "m"}}),
-        ),
-    ]);
-    let mut several = request(
-        "several",
-        json!({"LanguageCode": null, "IdentifyMultipleLanguages": true}),
-    );
-    several["Subtitles"] = json!({});
-    let sent = [full_request(), identifying, several];
-    let used: BTreeSet<_> = sent
-        .iter()
-        .flat_map(|body| body.as_object().unwrap().keys())
-        .map(String::as_str)
-        .collect();
-    assert_eq!(
-        used,
-        model.input_members(START).into_iter().collect(),
-        "the requests below leave no member out"
-    );
-
-    for body in &sent {
-        let answer = call(&sim, START, body.clone()).await;
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        model.check_output(START, &answer.json()).unwrap();
+    for kind in &KINDS {
+        let call = async |body: Value| call(&sim, &kind.list(), body).await.code();
+        assert_eq!(call(json!({"Status": "DONE"})).await, "BadRequestException");
+        assert_eq!(call(json!({"MaxResults": 101})).await, "BadRequestException");
+        assert_eq!(kind.begin(&sim, "a/b", json!({})).await.code(), "BadRequestException");
+        let get = call(json!({"JobNameContains": "a b"})).await;
+        assert_eq!(get, "BadRequestException", "{}", kind.entity);
     }
-    let arn = "arn:aws:transcribe:us-east-1:111122223333:transcription-job/full";
-    for finished in [false, true] {
-        if finished {
-            sim.finish_all();
-        }
-        for name in ["full", "identifying", "several"] {
-            let answer = call(&sim, GET, json!({"TranscriptionJobName": name})).await.json();
-            model.check_output(GET, &answer).unwrap();
-            let text = answer.to_string();
-            assert!(
-                !["kms", "KMS", "OutputBucket", "OutputKey", "arn:aws:transcribe"]
-                    .iter()
-                    .any(|s| text.contains(s))
-            );
-        }
-        for (operation, body) in [
-            (
-                "ListTranscriptionJobs",
-                json!({"Status": if finished { "COMPLETED" } else { "IN_PROGRESS" }, "MaxResults": 1}),
-            ),
-            ("ListTagsForResource", json!({"ResourceArn": arn})),
-            (
-                "TagResource",
-                json!({"ResourceArn": arn, "Tags": [{"Key": "a", "Value": ""}]}),
-            ),
-            ("UntagResource", json!({"ResourceArn": arn, "TagKeys": ["a"]})),
-        ] {
-            let answer = call(&sim, operation, body).await;
-            assert_eq!(answer.status, 200, "{operation}: {}", answer.text);
-            model.check_output(operation, &answer.json()).unwrap();
-        }
-    }
-    let answer = call(&sim, "DeleteTranscriptionJob", json!({"TranscriptionJobName": "full"})).await;
-    model.check_output("DeleteTranscriptionJob", &answer.json()).unwrap();
-
-    let found = call(&sim, GET, json!({"TranscriptionJobName": "identifying"}))
-        .await
-        .json()["TranscriptionJob"]
-        .clone();
-    assert_eq!(
-        (
-            found["LanguageCode"].as_str(),
-            found["IdentifiedLanguageScore"].is_f64()
-        ),
-        (Some("de-DE"), true)
-    );
-    let found = call(&sim, GET, json!({"TranscriptionJobName": "several"})).await.json()["TranscriptionJob"].clone();
-    assert_eq!(found["LanguageCodes"][0]["LanguageCode"], "en-US");
+    assert_eq!(sim.ledger(), []);
 }
