@@ -232,14 +232,14 @@ impl Load {
     }
 }
 
-/// Certificates that live for seconds: six renewals of the certificate, two of the authority.
+/// Certificates that live for seconds: four renewals of the certificate, one of the authority.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_admission_fails_while_certificates_and_authorities_are_renewed() {
-    let flags = ["--webhook-cert-lifetime", "8", "--webhook-ca-lifetime", "24"];
+    let flags = ["--webhook-cert-lifetime", "15", "--webhook-ca-lifetime", "45"];
     let (rig, _sim) = rig(&flags).await;
     let (first, load) = (rig.authority().await.unwrap(), Load::start(&rig));
-    rig.until_within("two further authorities", Duration::from_mins(1), async || {
-        (rig.logged("made a certificate authority") >= 3 && rig.logged("serves a new certificate") >= 7).then_some(())
+    rig.until_within("a further authority", Duration::from_mins(2), async || {
+        (rig.logged("made a certificate authority") >= 2 && rig.logged("serves a new certificate") >= 5).then_some(())
     })
     .await;
     let (admitted, connected) = load.end().await;

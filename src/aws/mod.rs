@@ -10,7 +10,13 @@ mod signing;
 pub mod transcribe;
 mod uri;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use assume::Assumed;
 pub use assume::Role;
@@ -45,6 +51,7 @@ pub struct Connection {
     sts: aws_sdk_sts::Client,
     region: String,
     skew: Arc<signing::SkewProbe>,
+    refused: Arc<AtomicBool>,
     metrics: Metrics,
 }
 
@@ -57,6 +64,15 @@ fn timeouts() -> TimeoutConfig {
         .operation_timeout(Duration::from_secs(25))
         .build()
 }
+
+/// What AWS answers to credentials that it takes no more.
+const NOT_TAKEN: [&str; 5] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "InvalidTokenException",
+    "UnrecognizedClientException",
+];
 
 /// Credentials are fetched anew this long before they end.
 const AHEAD: Duration = Duration::from_mins(5);
@@ -157,8 +173,14 @@ impl Connection {
             sts: aws_sdk_sts::Client::from_conf(sts.build()),
             region: settings.region.clone(),
             skew,
+            refused: Arc::default(),
             metrics,
         }
+    }
+
+    /// AWS takes these credentials no more, although their time is not over: they were revoked, or their role was made anew.
+    pub fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Asks AWS whose credentials these are.
@@ -193,6 +215,10 @@ impl Connection {
     }
 
     fn count<T>(&self, operation: &'static str, reply: &Result<T, Fault>) {
-        self.metrics.aws_call(operation, reply.as_ref().err());
+        let fault = reply.as_ref().err();
+        if fault.is_some_and(|fault| NOT_TAKEN.contains(&fault.code.as_str())) {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        self.metrics.aws_call(operation, fault);
     }
 }

@@ -107,7 +107,7 @@ struct Inner {
 }
 
 impl Engine {
-    /// The session of a caller.
+    /// The session of a caller: another one if AWS takes the credentials of the last no more.
     pub async fn session(&self, caller: &Caller) -> Session {
         let new = Box::pin(async {
             let role = caller.role.as_ref();
@@ -123,7 +123,7 @@ impl Engine {
         });
         self.sessions
             .entry_by_ref(caller)
-            .or_insert_with(new)
+            .or_insert_with_if(new, |session| session.0.connection.is_refused())
             .await
             .into_value()
     }

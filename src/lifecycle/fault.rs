@@ -62,14 +62,10 @@ impl FaultKind {
             "AccessDeniedException"
             | "AccessDenied"
             | "UnauthorizedOperation"
-            | "UnrecognizedClientException"
             | "InvalidSignatureException"
             | "SignatureDoesNotMatch"
             | "IncompleteSignature"
             | "MissingAuthenticationToken"
-            | "InvalidClientTokenId"
-            | "ExpiredToken"
-            | "ExpiredTokenException"
             | "OptInRequired" => Self::Denied,
             "InternalFailureException"
             | "InternalFailure"
@@ -79,7 +75,14 @@ impl FaultKind {
             | TIMEOUT
             | CONNECTION_LOST
             | UNREADABLE_REPLY => Self::Ambiguous,
-            NOT_SENT | NO_CREDENTIALS | LATE_SIGNATURE => Self::NotSent,
+            // Credentials that AWS takes no more: they are fetched anew.
+            "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | NOT_SENT
+            | NO_CREDENTIALS
+            | LATE_SIGNATURE => Self::NotSent,
             _ => Self::Invalid,
         }
     }

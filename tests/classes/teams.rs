@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use serde_json::json;
+use testkit::aws_sim::Role;
 
 use crate::rig::{FINANCE, Rig, SALES, message, put_role, says};
 
@@ -127,6 +128,38 @@ async fn a_role_that_is_gone_holds_up_its_team_only_and_one_that_is_mended_goes_
     rig.stage.sim.finish_all();
     rig.until_reason(&finance, "slow", "Completed").await?;
     assert_eq!(rig.starts(&running).len(), 1);
+    Ok(())
+}
+
+/// Without a restart: the credentials that the operator holds are still good by their time.
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_aws_takes_no_more_are_replaced_and_a_trust_that_is_gone_is_seen() -> Result<()> {
+    let rig = Rig::start(&[]).await?;
+    for team in [FINANCE, SALES] {
+        rig.class(team, json!({})).await?;
+    }
+    let (finance, sales) = (rig.namespace(FINANCE).await?, rig.namespace(SALES).await?);
+    rig.apply(&finance, "slow", Some("finance"), json!({})).await?;
+    rig.until_reason(&finance, "slow", "InProgress").await?;
+    rig.stage.sim.expire_sessions(&FINANCE.role());
+    rig.apply(&finance, "next", Some("finance"), json!({})).await?;
+    rig.until_reason(&finance, "next", "Completed").await?;
+
+    let trust = |role: &mut Role| role.trust = json!({"Version": "2012-10-17", "Statement": []});
+    rig.stage.sim.change_role(&FINANCE.role(), trust)?;
+    rig.stage.sim.expire_sessions(&FINANCE.role());
+    rig.apply(&finance, "held", Some("finance"), json!({})).await?;
+    let held = rig.until_reason(&finance, "held", "AccessDenied").await?;
+    says(message(&held, "Ready"), &["trust policy", &FINANCE.role()])?;
+    rig.apply(&sales, "job", Some("sales"), json!({})).await?;
+    rig.until_reason(&sales, "job", "Completed").await?;
+
+    put_role(&rig.stage, FINANCE)?;
+    let held = rig.until_reason(&finance, "held", "Completed").await?;
+    assert_eq!(rig.starts(&held).len(), 1);
+    rig.stage.sim.finish_all();
+    let slow = rig.until_reason(&finance, "slow", "Completed").await?;
+    assert_eq!(rig.starts(&slow).len(), 1);
     Ok(())
 }
 

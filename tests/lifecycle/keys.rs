@@ -132,7 +132,7 @@ fn every_failure_to_answer_for_every_form() {
             "waits KmsUnreachable",
         ),
         (
-            fault(FaultKind::Denied, "ExpiredTokenException"),
+            fault(FaultKind::NotSent, "ExpiredTokenException"),
             "waits KmsUnreachable",
             "waits KmsUnreachable",
         ),
