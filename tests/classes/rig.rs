@@ -14,7 +14,7 @@ use testkit::webhook::Webhook;
 use tokio::time::{Instant, sleep};
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(45);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 const OPERATOR: &str = "arn:aws:iam::111122223333:user/operator";
 /// The access key of the operator's own identity.
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
