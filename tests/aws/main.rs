@@ -9,6 +9,10 @@
 
 mod clocks;
 mod faults;
+mod kinds;
 mod peer;
 mod readings;
+#[path = "../crds/samples.rs"]
+#[allow(dead_code, reason = "the tests of the CRDs use more of it")]
+mod samples;
 mod starts;

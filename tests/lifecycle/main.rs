@@ -22,8 +22,12 @@ mod fixpoint;
 mod following;
 mod guardrails;
 mod keys;
+mod kinds;
 mod looking;
 mod replying;
+#[path = "../crds/samples.rs"]
+#[allow(dead_code, reason = "the tests of the CRDs use more of it")]
+mod samples;
 mod starting;
 #[path = "../attacks/table.rs"]
 mod table;
