@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     api::{
+        Kind,
         class_words::AccessCheck,
         transcription_class::{CLASS_FINALIZER, TranscriptionClass},
     },
@@ -37,11 +38,7 @@ use crate::{
         session::Session,
     },
     lifecycle::{Identity, KeyVerdict, class::default_class},
-    runtime::{
-        admin::{OBJECTS, Readiness},
-        clock::now,
-        metrics::Metrics,
-    },
+    runtime::{admin::Readiness, clock::now, metrics::Metrics},
 };
 
 /// How often a class is looked at: its jobs come and go.
@@ -207,7 +204,8 @@ async fn look(ctx: &Context, class: &TranscriptionClass) -> Seen {
         Err(_) => None,
     };
     let place = ctx.classes.place(class).await;
-    let jobs = (!ctx.ready.awaits(OBJECTS)).then(|| ctx.counts.jobs(&class.name_any()));
+    let listed = !Kind::ALL.iter().any(|kind| ctx.ready.awaits(kind.plural()));
+    let jobs = listed.then(|| ctx.counts.jobs(&class.name_any()));
     let seen = Seen {
         identity,
         key,
@@ -221,10 +219,10 @@ async fn look(ctx: &Context, class: &TranscriptionClass) -> Seen {
         shared: shared(ctx, class, place.as_ref()).await,
         records: place
             .as_ref()
-            .and_then(|place| *ctx.classes.engine().places.at(place).records.borrow()),
+            .and_then(|place| ctx.classes.engine().places.at(place).records()),
     };
     if let Some(place) = place.filter(|_| stays(class, &seen).is_some()) {
-        ctx.classes.engine().places.at(&place).sweep_soon.notify_one();
+        ctx.classes.engine().places.at(&place).search_soon();
     }
     seen
 }
