@@ -153,6 +153,9 @@ async fn the_operator_works_with_the_rights_of_its_chart_and_no_others() {
         &["create", "tj"],
         &["update", "tj"],
         &["get", "pods", "-A"],
+        &["update", "tcls"],
+        &["delete", "tcls"],
+        &["patch", "namespaces"],
         &["patch", "validatingwebhookconfigurations/another"],
         &["create", "validatingwebhookconfigurations"],
     ] {
@@ -224,6 +227,8 @@ async fn tenants_may_edit_or_view_jobs_and_never_their_status() {
         ("editer", "update", "transcriptionjobs/status", "no"),
         ("editer", "update", "transcriptionjobs/finalizers", "no"),
         ("editer", "get", "secrets", "no"),
+        ("editer", "get", "transcriptionclasses", "no"),
+        ("viewer", "list", "transcriptionclasses", "no"),
         ("viewer", "watch", "transcriptionjobs", "yes"),
         ("viewer", "create", "transcriptionjobs", "no"),
         ("viewer", "patch", "transcriptionjobs", "no"),

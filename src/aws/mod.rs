@@ -103,18 +103,8 @@ impl Aws {
             .into_builder()
             .region(Region::new(region.to_owned()));
         if let Some(role) = role {
-            let mut sts = self
-                .shared
-                .clone()
-                .into_builder()
-                .region(Region::new(region.to_owned()));
-            if self.settings.sts_endpoint.is_some() {
-                sts.set_endpoint_url(self.settings.sts_endpoint.clone());
-            }
-            let credentials = SharedCredentialsProvider::new(Assumed::new(role, &sts.build()).await);
-            shared = shared
-                .credentials_provider(credentials)
-                .identity_cache(identity_cache());
+            shared = shared.credentials_provider(self.assume(role, region).await);
+            shared = shared.identity_cache(identity_cache());
         }
         let settings = Settings {
             region: region.to_owned(),
@@ -123,14 +113,21 @@ impl Aws {
         Connection::with_probe(&shared.build(), &settings, self.skew.clone(), self.metrics.clone())
     }
 
+    async fn assume(&self, role: &Role, region: &str) -> SharedCredentialsProvider {
+        let mut sts = self
+            .shared
+            .clone()
+            .into_builder()
+            .region(Region::new(region.to_owned()));
+        if self.settings.sts_endpoint.is_some() {
+            sts.set_endpoint_url(self.settings.sts_endpoint.clone());
+        }
+        SharedCredentialsProvider::new(Assumed::new(role, &sts.build()).await)
+    }
+
     /// How far our clock and AWS's were apart when AWS last answered.
     pub fn skew(&self) -> Duration {
         self.skew.last()
-    }
-
-    /// The Region of the operator's own identity, if it is known.
-    pub fn region(&self) -> Option<&str> {
-        self.shared.region().map(AsRef::as_ref)
     }
 }
 

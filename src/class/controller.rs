@@ -9,7 +9,7 @@ use std::{
 use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use kube::{
-    Api, Client, ResourceExt as _,
+    Api, Client, Resource as _, ResourceExt,
     api::{Patch, PatchParams, PostParams},
     runtime::{
         Controller,
@@ -30,6 +30,7 @@ use crate::{
     api::{
         Kind,
         class_words::AccessCheck,
+        conditions::{READY, Reason},
         transcription_class::{CLASS_FINALIZER, TranscriptionClass},
     },
     engine::{
@@ -79,6 +80,13 @@ impl Context {
     }
 }
 
+impl Context {
+    /// The objects of every kind are listed.
+    fn knows_all_jobs(&self) -> bool {
+        !Kind::ALL.iter().any(|kind| self.ready.awaits(kind.plural()))
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("the API server: {0}")]
@@ -112,12 +120,9 @@ pub async fn run(
 }
 
 async fn pass(stored: Arc<StoredClass>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let Ok(class) = &stored.0 else {
-        warn!(
-            class = stored.name_any(),
-            "a class cannot be read, so nobody can use it"
-        );
-        return Ok(Action::await_change());
+    let class = match &stored.0 {
+        Ok(class) => class,
+        Err(invalid) => return unreadable(&ctx, &stored, &invalid.error).await,
     };
     let held = class.finalizers().iter().any(|finalizer| finalizer == CLASS_FINALIZER);
     match (class.metadata.deletion_timestamp.is_some(), held) {
@@ -133,6 +138,30 @@ async fn pass(stored: Arc<StoredClass>, ctx: Arc<Context>) -> Result<Action, Err
         }
         (true, true) => leave(&ctx, class).await,
     }
+}
+
+/// A class that cannot be read admits nobody, and says so. Where it worked is not known, so it goes as soon as no job is left.
+async fn unreadable(ctx: &Context, class: &StoredClass, error: &str) -> Result<Action, Error> {
+    warn!(class = class.name_any(), error, "a class cannot be read");
+    if class.meta().deletion_timestamp.is_some() {
+        let (jobs, leaving) = ctx.counts.jobs(&class.name_any());
+        if !ctx.knows_all_jobs() || jobs.running > 0 || leaving > 0 {
+            return Ok(Action::requeue(LEAVING));
+        }
+        finalizers(ctx, class, false).await?;
+        return Ok(Action::await_change());
+    }
+    let message = format!("the class cannot be read, so nobody can use it; correct or delete it: {error}");
+    let condition = json!({
+        "type": READY, "status": "False", "reason": Reason::Unreadable.as_str(), "message": message,
+        // Always the same, so that writing it again changes nothing.
+        "lastTransitionTime": class.meta().creation_timestamp,
+    });
+    let patch = Patch::Merge(json!({"status": {"conditions": [condition]}}));
+    let api = Api::<StoredClass>::all(ctx.client.clone());
+    api.patch_status(&class.name_any(), &PatchParams::default(), &patch)
+        .await?;
+    Ok(Action::await_change())
 }
 
 /// Lets a class that is being deleted go, or says why it stays.
@@ -170,7 +199,7 @@ async fn report(ctx: &Context, class: &TranscriptionClass, seen: &Seen) -> Resul
 }
 
 /// Sets or removes the finalizer, and leaves those of others.
-async fn finalizers(ctx: &Context, class: &TranscriptionClass, ours: bool) -> Result<(), Error> {
+async fn finalizers(ctx: &Context, class: &impl ResourceExt, ours: bool) -> Result<(), Error> {
     let others = class.finalizers().iter().map(String::as_str);
     let others = others.filter(|finalizer| *finalizer != CLASS_FINALIZER);
     let all: Vec<_> = others.chain(ours.then_some(CLASS_FINALIZER)).collect();
@@ -204,8 +233,7 @@ async fn look(ctx: &Context, class: &TranscriptionClass) -> Seen {
         Err(_) => None,
     };
     let place = ctx.classes.place(class).await;
-    let listed = !Kind::ALL.iter().any(|kind| ctx.ready.awaits(kind.plural()));
-    let jobs = listed.then(|| ctx.counts.jobs(&class.name_any()));
+    let jobs = ctx.knows_all_jobs().then(|| ctx.counts.jobs(&class.name_any()));
     let seen = Seen {
         identity,
         key,
@@ -242,7 +270,7 @@ fn default(ctx: &Context) -> Option<String> {
     let classes = ctx.classes.all();
     let live = classes.iter().map(AsRef::as_ref);
     let live = live.filter(|class: &&TranscriptionClass| class.metadata.deletion_timestamp.is_none());
-    default_class(live).map(kube::ResourceExt::name_any)
+    default_class(live).map(ResourceExt::name_any)
 }
 
 /// Another class, one that stays, works in the same place.

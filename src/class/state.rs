@@ -133,30 +133,25 @@ impl Said {
 }
 
 fn ready(class: &TranscriptionClass, seen: &Seen) -> Said {
-    let said = |status, reason, message| Said {
+    let (status, reason, message) = match (stays(class, seen), &seen.identity) {
+        (Some(why), _) => {
+            let told = format!("the class accepts no new job and stays until this is over: {why}");
+            ("False", "Terminating", told)
+        }
+        (None, Ok(Identity { account, region })) => {
+            let told = format!("jobs run in account {account} in {region}");
+            ("True", "IdentityVerified", told)
+        }
+        (None, Err(fault)) => {
+            let told = format!("no job is submitted: {}", fault.message);
+            ("False", "IdentityNotVerified", told)
+        }
+    };
+    Said {
         type_: "Ready",
         status,
         reason,
         message,
-    };
-    if let Some(why) = stays(class, seen) {
-        return said(
-            "False",
-            "Terminating",
-            format!("the class accepts no new job and stays until this is over: {why}"),
-        );
-    }
-    match &seen.identity {
-        Ok(identity) => said(
-            "True",
-            "IdentityVerified",
-            format!("jobs run in account {} in {}", identity.account, identity.region),
-        ),
-        Err(fault) => said(
-            "False",
-            "IdentityNotVerified",
-            format!("no job is submitted: {}", fault.message),
-        ),
     }
 }
 

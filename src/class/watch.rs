@@ -24,6 +24,7 @@ use super::store::{ClassStore, known_of};
 use crate::{
     api::{
         Kind,
+        conditions::READY,
         transcription_class::{DEFAULT_CLASS_ANNOTATION, TranscriptionClass},
     },
     lifecycle::Subject,
@@ -143,7 +144,7 @@ pub fn classes(
     (reader, stream)
 }
 
-type Counts = (Option<i64>, Option<String>, Option<Timestamp>);
+type Counts = (Option<i64>, Option<String>, Option<Timestamp>, Option<String>, bool);
 
 fn counts(class: &StoredClass) -> Counts {
     let meta = class.meta();
@@ -152,7 +153,11 @@ fn counts(class: &StoredClass) -> Counts {
         .as_ref()
         .and_then(|all| all.get(DEFAULT_CLASS_ANNOTATION));
     let deleted = meta.deletion_timestamp.as_ref().map(|time| time.0);
-    (meta.generation, default.cloned(), deleted)
+    // Once its identity is verified, what waited for that goes on.
+    let status = class.0.as_ref().ok().and_then(|class| class.status.as_ref());
+    let account = status.and_then(|status| status.account_id.clone());
+    let ready = status.is_some_and(|status| status.conditions.iter().any(|c| c.type_ == READY && c.status == "True"));
+    (meta.generation, default.cloned(), deleted, account, ready)
 }
 
 fn readable(listed: &Store<StoredClass>) -> Arc<[Arc<TranscriptionClass>]> {

@@ -13,7 +13,7 @@ use super::{
     place::{Place, Places},
 };
 use crate::{
-    api::{TAG_CLUSTER, TAG_NAMESPACE, transcription_class::TranscriptionClass, types::RoleArn},
+    api::{TAG_CLUSTER, TAG_NAMESPACE, class_words::ClassRoleArn, transcription_class::TranscriptionClass},
     aws::{Connection, Role},
     lifecycle::{Fault, FaultKind, Identity, fault::NO_CREDENTIALS},
 };
@@ -86,7 +86,7 @@ fn session_name(tenant: &Tenant) -> String {
 }
 
 /// The account in a role's ARN.
-pub fn account_of(role: &RoleArn) -> Option<&str> {
+pub fn account_of(role: &ClassRoleArn) -> Option<&str> {
     role.as_str().split(':').nth(4).filter(|account| !account.is_empty())
 }
 

@@ -96,7 +96,7 @@ fn in_aws_names(spec: &Value) -> Value {
             })
             .collect(),
         Value::Array(items) => items.iter().map(in_aws_names).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => spec.clone(),
     }
 }
 
@@ -220,8 +220,8 @@ fn url(key: &str) -> String {
     format!("https://s3.eu-west-1.amazonaws.com/bucket/{key}")
 }
 
-fn place(key: &str) -> Option<String> {
-    Some(format!("s3://bucket/{key}"))
+fn place(key: &str) -> String {
+    format!("s3://bucket/{key}")
 }
 
 #[tokio::test]
@@ -231,7 +231,7 @@ async fn the_results_of_a_medical_transcription() {
         job_status: "COMPLETED".to_owned(),
         language_code: Some("en-US".to_owned()),
         output: OutputStatus {
-            transcript_uri: place("a.json"),
+            transcript_uri: Some(place("a.json")),
             ..OutputStatus::default()
         },
         ..Facts::default()
@@ -257,9 +257,9 @@ async fn the_results_of_a_call() {
         language_code: text("en-GB"),
         tags: Some([("a".to_owned(), "b".to_owned())].into()),
         output: OutputStatus {
-            transcript_uri: place("a.json"),
-            redacted_transcript_uri: place("redacted-a.json"),
-            redacted_media_uri: place("redacted.wav"),
+            transcript_uri: Some(place("a.json")),
+            redacted_transcript_uri: Some(place("redacted-a.json")),
+            redacted_media_uri: Some(place("redacted.wav")),
             ..OutputStatus::default()
         },
         skipped: vec![
@@ -292,8 +292,8 @@ async fn the_results_of_a_medical_conversation() {
         job_status: "COMPLETED".to_owned(),
         language_code: Some("en-US".to_owned()),
         output: OutputStatus {
-            transcript_uri: place("a/transcript.json"),
-            clinical_document_uri: place("a/summary.json"),
+            transcript_uri: Some(place("a/transcript.json")),
+            clinical_document_uri: Some(place("a/summary.json")),
             ..OutputStatus::default()
         },
         ..Facts::default()

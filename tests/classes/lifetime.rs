@@ -124,3 +124,42 @@ async fn the_default_class_is_made_once_and_what_people_make_of_it_stays() -> Re
     )?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_class_that_cannot_be_read_says_so_holds_up_no_other_and_can_be_deleted() -> Result<()> {
+    let rig = Rig::start(&[]).await?;
+    let kubectl = &rig.stage.kubectl;
+    // As an older version may have accepted it.
+    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/region/pattern";
+    let looser = json!([{"op": "remove", "path": path}]).to_string();
+    let crd = "transcriptionclasses.transcribe-operator.io";
+    kubectl
+        .run(&["patch", "crd", crd, "--type=json", "-p", &looser])
+        .await?
+        .ok()?;
+    let end = tokio::time::Instant::now() + Duration::from_secs(20);
+    while rig
+        .stage
+        .class("poison", false, &json!({"region": "NOWHERE"}))
+        .await
+        .is_err()
+    {
+        assert!(tokio::time::Instant::now() < end, "the looser schema is not in force");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    says(
+        &rig.until_class("poison", "Ready", "Unreadable").await?,
+        &["cannot be read", "AWS Region"],
+    )?;
+    rig.class(FINANCE, json!({})).await?;
+    let namespace = rig.namespace(FINANCE).await?;
+    rig.apply(&namespace, "job", Some("finance"), json!({})).await?;
+    rig.until_reason(&namespace, "job", "Completed").await?;
+    let finalizer = json!({"metadata": {"finalizers": ["transcribe-operator.io/class"]}}).to_string();
+    kubectl
+        .run(&["patch", "tcls", "poison", "--type=merge", "-p", &finalizer])
+        .await?
+        .ok()?;
+    kubectl.run(&["delete", "tcls", "poison", "--wait=false"]).await?.ok()?;
+    rig.until_class_gone("poison").await
+}

@@ -10,6 +10,7 @@
     reason = "test code"
 )]
 
+mod keys;
 mod lifetime;
 mod rig;
 mod teams;

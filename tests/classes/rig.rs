@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use testkit::aws_sim::{Config, LedgerLine, Role, User};
 use testkit::operator::Operator;
 use testkit::stage::{REGION, Stage, condition};
+use testkit::webhook::Webhook;
 use tokio::time::{Instant, sleep};
 
 /// How long anything may take on a busy machine.
@@ -62,6 +63,16 @@ pub struct Rig {
 }
 
 impl Rig {
+    /// The same, with the webhook of an operator that serves one.
+    pub async fn governed() -> Result<(Self, Webhook)> {
+        let webhook = Webhook::new()?;
+        let args = webhook.args();
+        let flags: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
+        let rig = Self::start(&flags).await?;
+        webhook.register(&rig.stage.client).await?;
+        Ok((rig, webhook))
+    }
+
     /// Without a default class. Media with `slow` in the name run for an hour.
     pub async fn start(flags: &[&str]) -> Result<Self> {
         let slow = testkit::aws_sim::OutcomeRule {

@@ -23,6 +23,8 @@ pub struct Asked {
 
 impl Asked {
     pub async fn start(stage: &Stage) -> anyhow::Result<Self> {
+        // Which classes a namespace may use is said by its labels, so it has to exist.
+        stage.kubectl.run(&["create", "namespace", "finance"]).await?.ok()?;
         let webhook = Webhook::new()?;
         let operator = stage.operator(PROGRAM).args(webhook.args()).start()?;
         operator.wait_ready().await?;

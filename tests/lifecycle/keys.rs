@@ -2,8 +2,11 @@
 //! every form of the reference.
 
 use transcribe_operator::{
-    api::{conditions::Reason, types::KmsKeyRef},
-    lifecycle::{Access, Fault, FaultKind, KeyFacts, KeySeen, KeyVerdict, key::judge},
+    api::{class_words::AccessCheck, conditions::Reason, types::KmsKeyRef},
+    lifecycle::{
+        Access, Fault, FaultKind, KeyFacts, KeySeen, KeyVerdict,
+        key::{enforce, judge},
+    },
 };
 
 use crate::world::{ACCOUNT, KEY, REGION, fault};
@@ -73,6 +76,28 @@ fn every_state_with_every_answer_about_the_use() {
                 assert_eq!(is, expected, "{state} {access:?} {reference}");
             }
         }
+    }
+}
+
+#[test]
+fn a_class_may_ask_for_proof_that_the_key_can_be_used() {
+    for (check, access, expected) in [
+        (AccessCheck::Warn, Access::Denied, "doubted"),
+        (AccessCheck::Off, Access::Denied, "doubted"),
+        (AccessCheck::Deny, Access::Denied, "refused KeyUseDenied"),
+        (AccessCheck::Deny, Access::Allowed, "usable"),
+        (
+            AccessCheck::Deny,
+            Access::Unknown(fault(FaultKind::Ambiguous, "Timeout")),
+            "doubted",
+        ),
+    ] {
+        let seen = KeySeen {
+            facts: Ok(facts("Enabled")),
+            access: Some(access),
+        };
+        let judged = judge(&KEY.parse().unwrap(), Some(ACCOUNT), REGION, &seen);
+        assert_eq!(told(&enforce(check, &seen, judged)), expected, "{check:?} {seen:?}");
     }
 }
 

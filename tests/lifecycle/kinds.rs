@@ -1,4 +1,5 @@
 //! What binding makes of each kind's own members: where output goes, who reads the media, and what AWS has no member for.
+#![allow(clippy::needless_pass_by_value, reason = "rows of tables are written in place")]
 
 use serde_json::{Value, json};
 use transcribe_operator::{

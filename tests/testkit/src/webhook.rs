@@ -136,7 +136,7 @@ impl Webhook {
             api_groups: words(&["transcribe-operator.io"]),
             api_versions: words(&["v1alpha1"]),
             operations: words(&["CREATE", "UPDATE"]),
-            resources: words(&["*"]),
+            resources: words(&["transcriptionjobs"]),
             scope: None,
         };
         let webhook = ValidatingWebhook {
