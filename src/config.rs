@@ -104,7 +104,7 @@ pub struct RunArgs {
     /// Only count the records without an object, and delete none.
     #[arg(long)]
     pub orphan_dry_run: bool,
-    /// How many objects are worked on at the same time.
+    /// How many objects of a kind are worked on at the same time.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// After how many seconds the work on one object is given up and begun anew.

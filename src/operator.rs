@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
+use futures::{FutureExt as _, future::join_all};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt as _,
@@ -37,7 +38,7 @@ use crate::{
         controller::{self, Cache},
     },
     runtime::{
-        admin::{self, OBJECTS, Readiness, WEBHOOK},
+        admin::{self, Readiness, WEBHOOK},
         metrics::Metrics,
     },
 };
@@ -93,7 +94,9 @@ pub async fn run_with(
     info!(version, cluster_id, "starting");
     let metrics = Metrics::new();
     let ready = Readiness::default();
-    ready.waits(OBJECTS, "the objects are not listed yet");
+    for kind in Kind::ALL {
+        ready.waits(kind.plural(), format!("the {} are not listed yet", kind.plural()));
+    }
     let listener = TcpListener::bind(&RunArgs::addresses(args.metrics_listen)[..])
         .await
         .context("--metrics-listen")?;
@@ -105,7 +108,6 @@ pub async fn run_with(
         rules.head.cluster_id(),
     ));
     let parts = Parts {
-        kind: Kind::TranscriptionJob,
         args,
         clients,
         engine,
@@ -115,25 +117,27 @@ pub async fn run_with(
         binding: classes(store.clone()),
         classes: store,
     };
-    let cache = Cache::new(parts.kind);
-    let counts = Counts::of([cache.store.clone()]);
-    let (wake, woken) = mpsc::channel(1024);
+    let (lines, woken): (Vec<_>, Vec<_>) = Kind::ALL.iter().map(|kind| Line::new(*kind)).unzip();
+    let counts = Counts::of(lines.iter().map(|line| line.cache.store.clone()).collect::<Vec<_>>());
     let mut tasks = JoinSet::new();
-    parts.watch_classes(&mut tasks, &cache, &counts, &wake);
-    tasks.spawn(parts.tender(&cache, wake).run());
+    parts.watch_classes(&mut tasks, &lines, &counts);
+    tasks.spawn(parts.tender(&lines).run());
     parts.webhook(&mut tasks)?;
-    let controller = controller::run(
-        Arc::new(parts.context(counts)),
-        parts.clients.watch.clone(),
-        cache,
-        woken,
-        parts.args.concurrency,
-        parts.ready.clone(),
-        stop,
-    );
+    let stop = stop.boxed().shared();
+    let controllers = lines.into_iter().zip(woken).map(|(line, woken)| {
+        controller::run(
+            Arc::new(parts.context(line.kind, counts.clone())),
+            parts.clients.watch.clone(),
+            line.cache,
+            woken,
+            parts.args.concurrency,
+            parts.ready.clone(),
+            stop.clone(),
+        )
+    });
     let controller = async {
         parts.classes.settled().await;
-        controller.await;
+        join_all(controllers).await;
     };
     tokio::select! {
         () = controller => Ok(()),
@@ -142,9 +146,23 @@ pub async fn run_with(
     }
 }
 
+/// The objects of a kind, and the way to have one looked at.
+struct Line {
+    kind: Kind,
+    cache: Cache,
+    wake: mpsc::Sender<ObjectRef<Stored>>,
+}
+
+impl Line {
+    fn new(kind: Kind) -> (Self, mpsc::Receiver<ObjectRef<Stored>>) {
+        let (wake, woken) = mpsc::channel(1024);
+        let cache = Cache::new(kind);
+        (Self { kind, cache, wake }, woken)
+    }
+}
+
 /// What everything that runs is made of.
 struct Parts {
-    kind: Kind,
     args: RunArgs,
     clients: Clients,
     engine: Engine,
@@ -155,19 +173,17 @@ struct Parts {
     classes: Arc<ClassStore>,
 }
 
-type Wake = mpsc::Sender<ObjectRef<Stored>>;
-
 impl Parts {
-    fn binder(&self) -> Binder {
+    fn binder(&self, kind: Kind) -> Binder {
         Binder {
-            kind: self.kind,
+            kind,
             head: self.rules.head.clone(),
             classes: self.binding.clone(),
         }
     }
 
     /// The watches of classes and namespaces, the controller of classes, and the default class.
-    fn watch_classes(&self, tasks: &mut JoinSet<()>, cache: &Cache, counts: &Counts, wake: &Wake) {
+    fn watch_classes(&self, tasks: &mut JoinSet<()>, lines: &[Line], counts: &Counts) {
         let (tell, changes) = mpsc::unbounded_channel();
         for what in [watch::CLASSES, watch::NAMESPACES] {
             self.ready.waits(what, format!("the {what} are not listed yet"));
@@ -175,12 +191,12 @@ impl Parts {
         let (client, ready) = (self.clients.watch.clone(), self.ready.clone());
         let (stored, classes) = watch::classes(client.clone(), self.classes.clone(), tell.clone(), ready.clone());
         tasks.spawn(watch::namespaces(client, self.classes.clone(), tell, ready.clone()));
-        tasks.spawn(watch::wake_waiting(
-            changes,
-            cache.store.clone(),
-            self.kind.resource(),
-            wake.clone(),
-        ));
+        let jobs = lines.iter().map(|line| watch::Jobs {
+            kind: line.kind,
+            store: line.cache.store.clone(),
+            wake: line.wake.clone(),
+        });
+        tasks.spawn(watch::wake_waiting(changes, jobs.collect()));
         let request = self.clients.request.clone();
         let context = class::controller::Context::new(
             request.clone(),
@@ -200,32 +216,33 @@ impl Parts {
         }
     }
 
-    fn tender(&self, cache: &Cache, wake: Wake) -> Tender {
-        let follower = Follower {
-            place: self.engine.places.at(&Identity::default()),
+    fn tender(&self, lines: &[Line]) -> Tender {
+        let nowhere = self.engine.places.at(&Identity::default());
+        let followers = lines.iter().map(|line| Follower {
+            place: nowhere.clone(),
             classes: self.classes.clone(),
-            kind: self.kind,
-            store: cache.store.clone(),
-            wake,
+            kind: line.kind,
+            store: line.cache.store.clone(),
+            wake: line.wake.clone(),
             head: self.rules.head.as_str().to_owned(),
             interval: Duration::from_secs_f64(self.args.follow_interval),
             metrics: self.metrics.clone(),
-        };
-        let sweeper = Sweeper {
-            place: follower.place.clone(),
+        });
+        let sweepers = lines.iter().map(|line| Sweeper {
+            place: nowhere.clone(),
             classes: self.classes.clone(),
-            kind: self.kind,
+            kind: line.kind,
             client: self.clients.request.clone(),
             rules: self.rules.clone(),
             interval: Duration::from_secs_f64(self.args.orphan_interval),
             dry_run: self.args.orphan_dry_run,
             metrics: self.metrics.clone(),
-            found: Found::default(),
-        };
+            since: Found::default(),
+        });
         Tender {
             classes: self.classes.clone(),
-            follower,
-            sweeper,
+            followers: followers.collect(),
+            sweepers: sweepers.collect(),
         }
     }
 
@@ -236,7 +253,7 @@ impl Parts {
         let addresses = RunArgs::addresses(self.args.webhook.webhook_listen);
         let listener = std::net::TcpListener::bind(&addresses[..]).context("--webhook-listen")?;
         let webhook = Webhook {
-            binders: Arc::new([self.binder()]),
+            binders: Kind::ALL.iter().map(|kind| self.binder(*kind)).collect(),
             classes: self.classes.clone(),
             metrics: self.metrics.clone(),
         };
@@ -247,19 +264,19 @@ impl Parts {
         Ok(())
     }
 
-    fn context(&self, counts: Counts) -> Context {
+    fn context(&self, kind: Kind, counts: Counts) -> Context {
         let reporter = Reporter {
             controller: "transcribe-operator".to_owned(),
             instance: self.args.pod_name.clone(),
         };
         Context {
-            kind: self.kind,
+            kind,
             client: self.clients.request.clone(),
             engine: self.engine.clone(),
             classes: self.classes.clone(),
             counts,
             rules: self.rules.clone(),
-            binder: self.binder(),
+            binder: self.binder(kind),
             recorder: Recorder::new(self.clients.request.clone(), reporter),
             metrics: self.metrics.clone(),
             pass_timeout: Duration::from_secs(self.args.pass_timeout),

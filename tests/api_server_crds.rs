@@ -25,12 +25,11 @@ use testkit::kubectl::Kubectl;
 use transcribe_operator::api::transcription_class::TranscriptionClass;
 use transcribe_operator::api::{GROUP, Kind, VERSION, render_crds};
 
-/// The shared control plane with the CRDs, a namespace of its own, and clients for the kind in it and for classes.
+/// The shared control plane with the CRDs, and a namespace of its own.
 struct Server {
     kubectl: Kubectl,
     namespace: String,
-    jobs: Api<DynamicObject>,
-    classes: Api<DynamicObject>,
+    client: kube::Client,
 }
 
 async fn server() -> Server {
@@ -57,13 +56,10 @@ async fn server() -> Server {
             .unwrap();
     }
     let namespace = plane.namespace("crds").await.unwrap();
-    let jobs = Api::namespaced_with(client.clone(), &namespace, &Kind::TranscriptionJob.resource());
-    let class = ApiResource::erase::<TranscriptionClass>(&());
     Server {
         kubectl,
         namespace,
-        jobs,
-        classes: Api::all_with(client, &class),
+        client,
     }
 }
 
@@ -73,12 +69,12 @@ impl Server {
         self.kubectl.run(&args).await.unwrap().ok().unwrap().stdout
     }
 
-    async fn create(&self, name: &str, spec: &Value) -> Result<DynamicObject, Box<Status>> {
-        let object = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "TranscriptionJob", "metadata": {"name": name}, "spec": spec,
-        });
-        let object = serde_json::from_value(object).unwrap();
-        self.jobs.create(&PostParams::default(), &object).await.map_err(refusal)
+    fn classes(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &ApiResource::erase::<TranscriptionClass>(&()))
+    }
+
+    fn jobs(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &kind.resource())
     }
 
     async fn create_class(&self, name: &str, spec: &Value) -> Result<DynamicObject, Box<Status>> {
@@ -86,34 +82,52 @@ impl Server {
             "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "TranscriptionClass", "metadata": {"name": name}, "spec": spec,
         });
         let object = serde_json::from_value(object).unwrap();
-        self.classes
+        self.classes()
             .create(&PostParams::default(), &object)
             .await
             .map_err(refusal)
     }
 
-    async fn set_status(&self, name: &str, status: Value) -> DynamicObject {
+    async fn create(&self, kind: Kind, name: &str, spec: &Value) -> Result<DynamicObject, Box<Status>> {
+        let object = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind.name(), "metadata": {"name": name}, "spec": spec,
+        });
+        let object = serde_json::from_value(object).unwrap();
+        let created = self.jobs(kind).create(&PostParams::default(), &object).await;
+        created.map_err(refusal)
+    }
+
+    async fn set_status(&self, kind: Kind, name: &str, status: Value) -> DynamicObject {
         let patch = Patch::Merge(json!({"status": status}));
-        self.jobs
+        let written = self
+            .jobs(kind)
             .patch_status(name, &PatchParams::default(), &patch)
-            .await
-            .unwrap()
+            .await;
+        written.unwrap()
     }
 
     /// What the server says to this spec in place of the object's: nothing is stored.
-    async fn edit(&self, object: &DynamicObject, spec: &Value) -> Result<(), Box<Status>> {
+    async fn edit(&self, kind: Kind, object: &DynamicObject, spec: &Value) -> Result<(), Box<Status>> {
         let mut edited = object.clone();
         edited.data["spec"] = spec.clone();
         let dry_run = PostParams {
             dry_run: true,
             ..PostParams::default()
         };
-        self.jobs
-            .replace(object.metadata.name.as_ref().unwrap(), &dry_run, &edited)
-            .await
-            .map(drop)
-            .map_err(refusal)
+        let name = object.metadata.name.as_ref().unwrap();
+        let answer = self.jobs(kind).replace(name, &dry_run, &edited).await;
+        answer.map(drop).map_err(refusal)
     }
+}
+
+const TJ: Kind = Kind::TranscriptionJob;
+
+/// Every sample with its kind and a name.
+fn samples() -> impl Iterator<Item = (Kind, String, Value)> {
+    Kind::ALL.iter().flat_map(|kind| {
+        let samples = samples::all(*kind).into_iter().enumerate();
+        samples.map(|(n, sample)| (*kind, format!("sample-{n}"), sample))
+    })
 }
 
 fn refusal(error: kube::Error) -> Box<Status> {
@@ -141,14 +155,14 @@ fn submission() -> Value {
 #[tokio::test]
 async fn accepts_the_samples_and_gives_them_a_status_that_observed_nothing() {
     let server = server().await;
-    for (n, sample) in samples::all().iter().enumerate() {
-        let stored = server.create(&format!("sample-{n}"), sample).await.unwrap();
+    for (kind, name, sample) in samples() {
+        let stored = server.create(kind, &name, &sample).await.unwrap();
         assert_eq!(stored.data["status"], json!({"observedGeneration": -1}));
-        for path in samples::paths(sample) {
+        for path in samples::paths(&sample) {
             assert_eq!(
                 stored.data["spec"].pointer(&path),
                 sample.pointer(&path),
-                "{path} was pruned or changed"
+                "{kind} {path} was pruned or changed"
             );
         }
     }
@@ -164,26 +178,29 @@ async fn freezes_every_member_but_the_controls_once_submitted() {
         "/ttlSecondsAfterFinished",
     ];
     let mut frozen_changes = 0;
-    for (n, sample) in samples::all().iter().enumerate() {
-        let open = server.create(&format!("open-{n}"), sample).await.unwrap();
-        let name = format!("submitted-{n}");
-        server.create(&name, sample).await.unwrap();
-        let submitted = server.set_status(&name, submission()).await;
-        for path in samples::paths(sample) {
-            let removed = (path != "/media").then(|| samples::without(sample, &path));
-            for spec in removed.into_iter().chain(samples::edited(sample, &path)) {
-                let (before, after) = tokio::join!(server.edit(&open, &spec), server.edit(&submitted, &spec));
-                assert!(!frozen(&before), "{path} before: {before:?}");
+    for (kind, name, sample) in samples() {
+        let open = server.create(kind, &format!("open-{name}"), &sample).await.unwrap();
+        server.create(kind, &name, &sample).await.unwrap();
+        let submitted = server.set_status(kind, &name, submission()).await;
+        for path in samples::paths(&sample) {
+            let removed = (path != "/media").then(|| samples::without(&sample, &path));
+            for spec in removed.into_iter().chain(samples::edited(&sample, &path)) {
+                let (before, after) =
+                    tokio::join!(server.edit(kind, &open, &spec), server.edit(kind, &submitted, &spec));
+                assert!(!frozen(&before), "{kind} {path} before: {before:?}");
                 let open_to_change = mutable.contains(&path.as_str());
-                assert_eq!(after.is_ok(), open_to_change, "{path} after: {after:?}");
+                assert_eq!(after.is_ok(), open_to_change, "{kind} {path} after: {after:?}");
                 // What the schema itself refuses is not held against the rules.
                 let malformed = before.is_err_and(|status| status.message.contains("rules were not checked"));
-                assert!(open_to_change || malformed || frozen(&after), "{path} after: {after:?}");
+                assert!(
+                    open_to_change || malformed || frozen(&after),
+                    "{kind} {path} after: {after:?}"
+                );
                 frozen_changes += usize::from(!open_to_change);
             }
         }
     }
-    assert!(frozen_changes > 70, "{frozen_changes}");
+    assert!(frozen_changes > 200, "{frozen_changes}");
 }
 
 /// Adding is tried on objects that lack the member. Some lack what the rules ask for, and so are stored as they were
@@ -191,65 +208,58 @@ async fn freezes_every_member_but_the_controls_once_submitted() {
 #[tokio::test]
 async fn freezes_additions_once_submitted() {
     let server = server().await;
-    let minimal = json!({"languageCode": "en-US", "media": {"mediaFileUri": "s3://media/call.wav"}});
-    server.create("open", &minimal).await.unwrap();
-    let open = server.jobs.get("open").await.unwrap();
-    server.create("submitted", &minimal).await.unwrap();
-    let submitted = server.set_status("submitted", submission()).await;
     let controls = [
         "suspend",
         "startDeadlineSeconds",
         "backoffLimit",
         "ttlSecondsAfterFinished",
     ];
-    let additions = samples::all()
-        .into_iter()
-        .flat_map(|sample| sample.as_object().unwrap().clone());
     let mut added = 0;
-    for (name, value) in additions.filter(|(name, _)| minimal.get(name).is_none()) {
-        let mut spec = minimal.clone();
-        spec[&name] = value;
-        let (before, after) = (server.edit(&open, &spec).await, server.edit(&submitted, &spec).await);
-        assert!(!frozen(&before), "{name} before: {before:?}");
-        assert_eq!(
-            frozen(&after),
-            !controls.contains(&name.as_str()),
-            "{name} after: {after:?}"
-        );
-        added += 1;
+    for kind in Kind::ALL.iter().copied() {
+        let minimal = samples::minimal(kind);
+        let open = server.create(kind, "open", &minimal).await.unwrap();
+        server.create(kind, "submitted", &minimal).await.unwrap();
+        let submitted = server.set_status(kind, "submitted", submission()).await;
+        let samples = samples::all(kind).into_iter();
+        let additions = samples.flat_map(|sample| sample.as_object().unwrap().clone());
+        for (name, value) in additions.filter(|(name, _)| minimal.get(name).is_none()) {
+            let mut spec = minimal.clone();
+            spec[&name] = value;
+            let before = server.edit(kind, &open, &spec).await;
+            let after = server.edit(kind, &submitted, &spec).await;
+            assert!(!frozen(&before), "{kind} {name} before: {before:?}");
+            let mutable = controls.contains(&name.as_str());
+            assert_eq!(frozen(&after), !mutable, "{kind} {name} after: {after:?}");
+            added += 1;
+        }
     }
-    assert!(added > 20, "{added}");
+    assert!(added > 50, "{added}");
 }
 
 #[tokio::test]
 async fn lets_the_operator_work_on_a_submitted_object() {
     let server = server().await;
-    server.create("a", &samples::known_language()).await.unwrap();
-    server.set_status("a", submission()).await;
+    server.create(TJ, "a", &samples::all(TJ)[0]).await.unwrap();
+    server.set_status(TJ, "a", submission()).await;
     server
-        .set_status("a", json!({"observedGeneration": 1, "jobStatus": "QUEUED"}))
+        .set_status(TJ, "a", json!({"observedGeneration": 1, "jobStatus": "QUEUED"}))
         .await;
     let finalizer =
         Patch::Merge(json!({"metadata": {"finalizers": ["transcribe-operator.io/job"], "labels": {"a": "b"}}}));
     server
-        .jobs
+        .jobs(TJ)
         .patch("a", &PatchParams::default(), &finalizer)
         .await
         .unwrap();
-    let withdrawn = server.set_status("a", json!({"submission": null})).await;
-    let mut spec = samples::known_language();
+    let withdrawn = server.set_status(TJ, "a", json!({"submission": null})).await;
+    let mut spec = samples::all(TJ)[0].clone();
     spec["outputKey"] = json!("elsewhere/");
-    server.edit(&withdrawn, &spec).await.unwrap();
+    server.edit(TJ, &withdrawn, &spec).await.unwrap();
 }
 
 #[tokio::test]
 async fn refuses_with_the_message_of_the_rule() {
     let server = server().await;
-    let minimal = |patch: Value| {
-        let mut spec = json!({"languageCode": "en-US", "media": {"mediaFileUri": "s3://media/call.wav"}});
-        spec.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
-        spec
-    };
     let cases = [
         (
             json!({"identifyLanguage": true}),
@@ -285,15 +295,55 @@ async fn refuses_with_the_message_of_the_rule() {
         ),
         (json!({"languageCode": null}), "exactly one of languageCode"),
     ];
-    for (patch, expected) in cases {
-        let Err(status) = server.create("a", &minimal(patch.clone())).await else {
-            panic!("{patch} is accepted")
+    let of_the_others = [
+        (
+            Kind::MedicalTranscriptionJob,
+            json!({"languageCode": "de-DE"}),
+            "spec.languageCode: Invalid value: medical transcription knows en-US only",
+        ),
+        (
+            Kind::MedicalTranscriptionJob,
+            json!({"specialty": "CARDIOLOGY"}),
+            "spec.specialty: Unsupported value: CARDIOLOGY: supported values: PRIMARYCARE",
+        ),
+        (
+            Kind::CallAnalyticsJob,
+            json!({"encryption": {"kmsKeyId": "alias/a", "context": {"a": "b"}}}),
+            "spec.encryption.context: Invalid value: StartCallAnalyticsJob has no parameter",
+        ),
+        (
+            Kind::CallAnalyticsJob,
+            json!({"outputLocation": "s3://bucket/folder"}),
+            "must end in a slash when it is a folder",
+        ),
+        (
+            Kind::CallAnalyticsJob,
+            json!({"channelDefinitions": [{"channelId": 0}, {"channelId": 0}]}),
+            "spec.channelDefinitions: Invalid value: the two definitions must be of different channels",
+        ),
+        (
+            Kind::MedicalScribeJob,
+            json!({"settings": {}}),
+            "spec.settings: Invalid value: exactly one of showSpeakerLabels: true and channelIdentification: true",
+        ),
+        (
+            Kind::MedicalScribeJob,
+            json!({"settings": {"channelIdentification": true}}),
+            "spec.channelDefinitions: Invalid value: channelDefinitions and settings.channelIdentification: true",
+        ),
+    ];
+    let cases = cases.map(|(patch, expected)| (TJ, patch, expected));
+    for (kind, patch, expected) in cases.into_iter().chain(of_the_others) {
+        let mut spec = samples::minimal(kind);
+        spec.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+        let Err(status) = server.create(kind, "refused", &spec).await else {
+            panic!("{kind} {patch} is accepted")
         };
         let said = status
             .message
             .replace('"', "")
             .replace("Invalid value: object: ", "Invalid value: ");
-        assert!(said.contains(expected), "{patch}: {said}");
+        assert!(said.contains(expected), "{kind} {patch}: {said}");
     }
 }
 
@@ -310,12 +360,15 @@ async fn teaches_with_explain_short_name_and_category() {
             .await
             .contains("One batch job of Amazon Transcribe")
     );
-    server.create("standup", &samples::identified_language()).await.unwrap();
-    for resource in ["tj", "transcriptionjob", "transcriptionjobs", "transcribe"] {
-        assert!(
-            server.kubectl(&["get", resource]).await.contains("standup"),
-            "{resource}"
-        );
+    let explained = server.kubectl(&["explain", "caj.spec.encryption"]).await;
+    assert!(explained.contains("none for a CallAnalyticsJob"), "{explained}");
+    for (kind, short) in Kind::ALL.iter().zip(["tj", "mtj", "caj", "msj"]) {
+        let name = format!("the-{short}");
+        server.create(*kind, &name, &samples::minimal(*kind)).await.unwrap();
+        for resource in [short, &kind.name().to_lowercase(), kind.plural(), "transcribe"] {
+            let table = server.kubectl(&["get", resource]).await;
+            assert!(table.contains(&name), "{resource}: {table}");
+        }
     }
 }
 
@@ -323,7 +376,7 @@ async fn teaches_with_explain_short_name_and_category() {
 async fn shows_its_columns_in_120_characters() {
     let server = server().await;
     let name = "earnings-call-2026-q1-emea-english";
-    server.create(name, &samples::known_language()).await.unwrap();
+    server.create(TJ, name, &samples::all(TJ)[0]).await.unwrap();
     let mut status = submission();
     let condition = json!({
         "type": "Ready", "status": "False", "reason": "StartDeadlineExceeded", "message": "m",
@@ -338,7 +391,7 @@ async fn shows_its_columns_in_120_characters() {
         .as_object_mut()
         .unwrap()
         .extend(more.as_object().unwrap().clone());
-    server.set_status(name, status).await;
+    server.set_status(TJ, name, status).await;
     let table = server.kubectl(&["get", "tj"]).await;
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0], ["NAME", "STATUS", "CLASS", "DURATION", "AGE"], "{table}");
@@ -382,7 +435,7 @@ async fn stores_a_class_and_keeps_its_region_and_account() {
         .unwrap();
     let change = async |name: &str, change: Value| {
         let patch = Patch::Merge(json!({"spec": change}));
-        let changed = server.classes.patch(name, &PatchParams::default(), &patch).await;
+        let changed = server.classes().patch(name, &PatchParams::default(), &patch).await;
         changed.map(drop).map_err(|error| refusal(error).message)
     };
     let role = |account: &str| json!({"identity": {"roleArn": format!("arn:aws:iam::{account}:role/other")}});
@@ -416,7 +469,7 @@ async fn stores_a_class_and_keeps_its_region_and_account() {
     // Status and finalizers are written whatever the class says.
     let status = Patch::Merge(json!({"status": {"accountId": "111122223333", "jobs": {"waiting": 0, "running": 1}}}));
     server
-        .classes
+        .classes()
         .patch_status("kept", &PatchParams::default(), &status)
         .await
         .unwrap();

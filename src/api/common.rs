@@ -80,7 +80,8 @@ pub struct Encryption {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_id: Option<KmsKeyRef>,
     /// The encryption context (AWS: KMSEncryptionContext): 1 to 10 pairs that are bound to the output and recorded with
-    /// each use of the key. Not secret: CloudTrail shows it in plain text. It needs a key, here or in the class.
+    /// each use of the key. Not secret: CloudTrail shows it in plain text. It needs a key, here or in the class. AWS takes
+    /// none for a CallAnalyticsJob.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.all(k, self.exists_one(o, o.lowerAscii() == k.lowerAscii()))").message(
         "keys must differ in more than upper and lower case: IAM matches kms:EncryptionContext:<key> without regard to it"
@@ -147,23 +148,32 @@ pub struct LanguageIdSettings {
     pub language_model_name: Option<ResourceName>,
 }
 
-impl LanguageIdSettings {
-    /// The vocabularies, filters and models that are named, and the members that name them.
-    pub fn resource_names(&self) -> Vec<(&'static str, &ResourceName)> {
-        let members = [
-            ("vocabularyName", &self.vocabulary_name),
-            ("vocabularyFilterName", &self.vocabulary_filter_name),
-            ("languageModelName", &self.language_model_name),
-        ];
-        let named = members
-            .into_iter()
-            .filter_map(|(member, name)| Some((member, name.as_ref()?)));
-        named.collect()
-    }
-}
-
 /// [`LanguageIdSettings`] by language.
 pub type LanguageIdSettingsMap = Map<LanguageCode, LanguageIdSettings, 1, 5>;
 
 /// The languages that may be in the media.
 pub type LanguageOptions = List<LanguageCode, 1, UNBOUNDED>;
+
+/// Of fields and what they name, those that name something.
+pub(super) fn named<'a, const N: usize>(
+    fields: [(&'static str, Option<&'a ResourceName>); N],
+) -> impl Iterator<Item = (String, &'a ResourceName)> {
+    let named = fields.into_iter().filter_map(|(field, name)| Some((field, name?)));
+    named.map(|(field, name)| (field.to_owned(), name))
+}
+
+/// The vocabularies, filters and models that are named by language, and the fields that name them.
+pub(super) fn named_by_language<'a>(
+    field: &'static str,
+    settings: Option<&'a LanguageIdSettingsMap>,
+) -> impl Iterator<Item = (String, &'a ResourceName)> {
+    let languages = settings.into_iter().flat_map(|languages| languages.iter());
+    languages.flat_map(move |(language, settings)| {
+        let members = named([
+            ("vocabularyName", settings.vocabulary_name.as_ref()),
+            ("vocabularyFilterName", settings.vocabulary_filter_name.as_ref()),
+            ("languageModelName", settings.language_model_name.as_ref()),
+        ]);
+        members.map(move |(member, name)| (format!("{field}[{language}].{member}"), name))
+    })
+}

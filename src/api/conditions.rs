@@ -98,7 +98,9 @@ reasons! {
     /// The class does not allow what the field names.
     NotAllowed => "Change the field that the message names, or ask the platform team to allow it.",
     /// A job needs an output bucket, and neither the spec nor the class names one.
-    OutputRequired => "Set `spec.outputBucketName`.",
+    OutputRequired => "Set the field that the message names.",
+    /// AWS requires a data-access role for this kind of job, and neither the spec nor the class names one.
+    RoleRequired => "Set the field that the message names to a role that the class allows, or ask the platform team for a default one.",
     /// What the key reference means cannot be found out: the operator may not describe the alias, or AWS KMS answered about another key.
     KeyNotResolvable => "Allow the operator `kms:DescribeKey`, or set `spec.encryption.kmsKeyId` to the ARN of a key (`arn:aws:kms:…:key/…`); it is tried again slowly.",
     /// The key is in another Region or partition than the job.

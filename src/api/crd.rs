@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceColumnDefinition, CustomResourceDefinition,
+};
 use kube::CustomResourceExt as _;
 use serde_json::Value;
 
@@ -58,6 +60,38 @@ fn whole_numbers(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(whole_numbers),
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
+}
+
+/// What `kubectl get` shows of a job, whatever its kind: the name of a column and what is in it.
+const COLUMNS: [(&str, &str); 4] = [
+    ("Status", r#".status.conditions[?(@.type=="Ready")].reason"#),
+    ("Class", ".status.class.name"),
+    ("Duration", ".status.duration"),
+    ("Age", ".metadata.creationTimestamp"),
+];
+/// What `kubectl get -o wide` shows besides.
+const WIDE_COLUMNS: [(&str, &str); 4] = [
+    ("Language", ".status.languageCode"),
+    ("Key", ".status.encryption.kmsKeyArn"),
+    ("Job", ".status.jobName"),
+    ("Transcript", ".status.output.transcriptUri"),
+];
+
+/// A job's CRD with the columns that all jobs have.
+pub(super) fn with_columns(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let column = |(name, path): (&str, &str), priority| CustomResourceColumnDefinition {
+        name: name.to_owned(),
+        type_: if path.ends_with("Timestamp") { "date" } else { "string" }.to_owned(),
+        json_path: path.to_owned(),
+        priority,
+        ..CustomResourceColumnDefinition::default()
+    };
+    let columns = COLUMNS.map(|it| column(it, None)).into_iter();
+    let columns: Vec<_> = columns.chain(WIDE_COLUMNS.map(|it| column(it, Some(1)))).collect();
+    for version in &mut crd.spec.versions {
+        version.additional_printer_columns = Some(columns.clone());
+    }
+    crd
 }
 
 /// Makes a derived CRD plain: `nullable` goes, since the API server drops nulls where it is not said; the formats that it

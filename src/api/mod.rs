@@ -9,11 +9,15 @@
 #![allow(clippy::struct_field_names, reason = "the names are AWS's")]
 
 mod bounded;
+pub mod call_analytics_job;
 pub mod class_words;
 pub mod common;
 pub mod conditions;
 mod crd;
 mod encryption;
+mod kind;
+pub mod medical_scribe_job;
+pub mod medical_transcription_job;
 mod reference;
 mod rules;
 mod spec;
@@ -24,8 +28,9 @@ pub mod transcription_job;
 pub mod types;
 
 pub use crd::{crds, render_crds, unknown_members};
+pub use kind::Kind;
 pub use reference::render_reference;
-pub use spec::{Kind, Spec, Violation};
+pub use spec::{Spec, Violation, WantedKey, WantedOutput, WantedRole};
 
 /// The API group of all kinds.
 pub const GROUP: &str = "transcribe-operator.io";

@@ -12,6 +12,60 @@ use super::common::JobControls;
 pub(super) const IDENTIFIES: &str = "((has(self.identifyLanguage) && self.identifyLanguage) || \
     (has(self.identifyMultipleLanguages) && self.identifyMultipleLanguages))";
 
+/// Speakers are told apart up to a number, in any settings that have both members.
+pub(super) fn speakers() -> Rule {
+    Rule::new("has(self.maxSpeakerLabels) == (has(self.showSpeakerLabels) && self.showSpeakerLabels)")
+        .message("showSpeakerLabels: true and maxSpeakerLabels need each other: set both, or neither")
+        .field_path(".maxSpeakerLabels")
+}
+
+/// Alternatives are shown up to a number, in any settings that have both members.
+pub(super) fn alternatives() -> Rule {
+    Rule::new("has(self.maxAlternatives) == (has(self.showAlternatives) && self.showAlternatives)")
+        .message("showAlternatives: true and maxAlternatives need each other: set both, or neither")
+        .field_path(".maxAlternatives")
+}
+
+/// A vocabulary filter does something, in any settings that have one.
+pub(super) fn filter_method() -> Rule {
+    Rule::new("!has(self.vocabularyFilterName) || has(self.vocabularyFilterMethod)")
+        .message("vocabularyFilterName needs vocabularyFilterMethod: set it to remove, mask or tag")
+        .field_path(".vocabularyFilterMethod")
+}
+
+/// The documentation of LanguageOptions asks for two, its shape for one.
+pub(super) fn two_languages() -> Rule {
+    Rule::new("!has(self.languageOptions) || self.languageOptions.size() >= 2").field_path(".languageOptions")
+}
+
+/// Only call analytics takes media whose audio is redacted already.
+pub(super) fn plain_media() -> Rule {
+    Rule::new("has(self.media.mediaFileUri) && !has(self.media.redactedMediaFileUri)")
+        .message(
+            "this kind of job needs mediaFileUri and takes no redactedMediaFileUri (only call analytics does): \
+             put the file's URI into mediaFileUri",
+        )
+        .field_path(".media")
+}
+
+/// About a list of two channel definitions.
+pub(super) fn two_channels() -> Rule {
+    Rule::new(
+        "self.size() == 2 && self.exists(c, has(c.channelId) && c.channelId == 0) && \
+               self.exists(c, has(c.channelId) && c.channelId == 1)",
+    )
+    .message("the two definitions must be of different channels: channelId: 0 in one and channelId: 1 in the other")
+}
+
+/// About a list of two channel definitions: nobody speaks on both.
+pub(super) fn two_roles(roles: &str) -> Rule {
+    Rule::new(
+        "self.all(c, !has(c.participantRole) || self.filter(o, has(o.participantRole) && \
+               o.participantRole == c.participantRole).size() == 1)",
+    )
+    .message(format!("the two channels must have different participantRoles: {roles}").as_str())
+}
+
 /// The rule at the root of a kind: once `status.submission` exists nothing of the spec changes but the
 /// [mutable controls](JobControls::MUTABLE).
 ///

@@ -1,92 +1,22 @@
-//! The kinds of jobs, and a spec of any of them.
+//! A spec of any kind.
 
 use std::fmt;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::core::ApiResource;
 use kube::core::cel::{CompiledSchema, compile_schema, validate_compiled};
-use kube::{CustomResourceExt, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::common::{Encryption, JobControls, Tags};
+use super::Kind;
+use super::call_analytics_job::CallAnalyticsJobSpec;
+use super::common::{Encryption, JobControls, Media, Tags};
 use super::crd;
+use super::medical_scribe_job::MedicalScribeJobSpec;
+use super::medical_transcription_job::MedicalTranscriptionJobSpec;
 use super::transcription_class::TranscriptionClassSpec;
-use super::transcription_job::{TranscriptionJob, TranscriptionJobSpec};
-use super::types::{BucketName, ClassName, OutputKey, ResourceName, RoleArn, S3Uri};
-
-/// A kind of job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A batch transcription.
-    TranscriptionJob,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: &'static [Self] = &[Self::TranscriptionJob];
-
-    /// The kind's name, as in a manifest.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TranscriptionJob => "TranscriptionJob",
-        }
-    }
-
-    /// The kind of this name, if it is one of ours.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.name() == name)
-    }
-
-    /// The name of the resource, as in a URL.
-    pub fn plural(self) -> &'static str {
-        match self {
-            Self::TranscriptionJob => "transcriptionjobs",
-        }
-    }
-
-    /// What a dynamic client needs to know.
-    pub fn resource(self) -> ApiResource {
-        match self {
-            Self::TranscriptionJob => {
-                ApiResource::erase::<TranscriptionJob>(&<TranscriptionJob as Resource>::DynamicType::default())
-            }
-        }
-    }
-
-    /// The CRD as users get it.
-    pub(super) fn crd(self) -> CustomResourceDefinition {
-        crd::tidy(match self {
-            Self::TranscriptionJob => TranscriptionJob::crd(),
-        })
-    }
-
-    /// The schema of the spec.
-    pub(super) fn schema(self) -> &'static Value {
-        static TRANSCRIPTION_JOB: OnceLock<Value> = OnceLock::new();
-        let cell = match self {
-            Self::TranscriptionJob => &TRANSCRIPTION_JOB,
-        };
-        cell.get_or_init(|| crd::spec_schema(&self.crd()))
-    }
-
-    /// The compiled CEL rules of the spec: those of the CRD itself.
-    fn rules(self) -> &'static CompiledSchema {
-        static TRANSCRIPTION_JOB: OnceLock<CompiledSchema> = OnceLock::new();
-        let cell = match self {
-            Self::TranscriptionJob => &TRANSCRIPTION_JOB,
-        };
-        cell.get_or_init(|| compile_schema(self.schema()))
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use super::transcription_job::TranscriptionJobSpec;
+use super::types::{ClassName, ResourceName, RoleArn, S3Uri};
 
 /// A member of a spec that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -103,12 +33,131 @@ impl fmt::Display for Violation {
     }
 }
 
+/// What is asked of a spec, whatever its kind.
+pub(super) trait JobSpec {
+    /// Whether AWS takes an encryption context.
+    const TAKES_CONTEXT: bool = true;
+
+    /// How the output is to be encrypted.
+    fn encryption(&self) -> Option<&Encryption>;
+    /// The tags.
+    fn tags(&self) -> Option<&Tags>;
+    /// How the operator runs the job.
+    fn controls(&self) -> &JobControls;
+    /// The same, to change.
+    fn controls_mut(&mut self) -> &mut JobControls;
+    /// The media.
+    fn media(&self) -> &Media;
+    /// Where the output is to go.
+    fn output(&self) -> WantedOutput<'_>;
+    /// The vocabularies, filters and language models that are named, and the fields that name them.
+    fn resource_names(&self) -> Vec<(String, &ResourceName)>;
+    /// The role that Amazon Transcribe is to assume, where the request has a place for one.
+    fn data_access(&self) -> Option<WantedRole<'_>> {
+        None
+    }
+}
+
+/// The part of [`JobSpec`] that is the same for all: the members that every spec has.
+macro_rules! shared_members {
+    () => {
+        fn encryption(&self) -> Option<&$crate::api::common::Encryption> {
+            self.encryption.as_ref()
+        }
+        fn tags(&self) -> Option<&$crate::api::common::Tags> {
+            self.tags.as_ref()
+        }
+        fn controls(&self) -> &$crate::api::common::JobControls {
+            &self.controls
+        }
+        fn controls_mut(&mut self) -> &mut $crate::api::common::JobControls {
+            &mut self.controls
+        }
+        fn media(&self) -> &$crate::api::common::Media {
+            &self.media
+        }
+    };
+}
+pub(super) use shared_members;
+
+/// Where a spec wants its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedOutput<'a> {
+    /// The bucket, where the spec names one.
+    pub bucket: Option<&'a str>,
+    /// The field that names a bucket.
+    pub bucket_field: &'static str,
+    /// The key. `None`: AWS lets nobody choose one.
+    pub key: Option<WantedKey<'a>>,
+    /// AWS accepts no job without a bucket.
+    pub required: bool,
+}
+
+/// Which key a spec wants for its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedKey<'a> {
+    /// The key, or the prefix of keys, where the spec names one.
+    pub named: Option<&'a str>,
+    /// The field that names it.
+    pub field: &'static str,
+}
+
+impl<'a> WantedOutput<'a> {
+    /// Of a request with the member OutputBucketName.
+    pub(super) fn in_bucket(bucket: Option<&'a str>) -> Self {
+        Self {
+            bucket,
+            bucket_field: "spec.outputBucketName",
+            key: None,
+            required: true,
+        }
+    }
+
+    /// Of a request that has the member OutputKey too.
+    pub(super) fn at_key(self, named: Option<&'a str>) -> Self {
+        let field = "spec.outputKey";
+        Self {
+            key: Some(WantedKey { named, field }),
+            ..self
+        }
+    }
+}
+
+/// The role that a spec wants Amazon Transcribe to assume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedRole<'a> {
+    /// The field that names it.
+    pub field: &'static str,
+    /// The role, where the spec names one.
+    pub named: Option<&'a RoleArn>,
+    /// AWS accepts no job without one.
+    pub required: bool,
+}
+
 /// A valid spec.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Spec {
-    /// Of a [`TranscriptionJob`].
+    /// Of a [`TranscriptionJob`](super::transcription_job::TranscriptionJob).
     TranscriptionJob(Box<TranscriptionJobSpec>),
+    /// Of a [`MedicalTranscriptionJob`](super::medical_transcription_job::MedicalTranscriptionJob).
+    MedicalTranscriptionJob(Box<MedicalTranscriptionJobSpec>),
+    /// Of a [`CallAnalyticsJob`](super::call_analytics_job::CallAnalyticsJob).
+    CallAnalyticsJob(Box<CallAnalyticsJobSpec>),
+    /// Of a [`MedicalScribeJob`](super::medical_scribe_job::MedicalScribeJob).
+    MedicalScribeJob(Box<MedicalScribeJobSpec>),
+}
+
+/// An expression about the spec of any kind.
+macro_rules! with_spec {
+    ($any:expr, $spec:ident => $value:expr) => {
+        match $any {
+            Spec::TranscriptionJob($spec) => $value,
+            Spec::MedicalTranscriptionJob($spec) => $value,
+            Spec::CallAnalyticsJob($spec) => $value,
+            Spec::MedicalScribeJob($spec) => $value,
+        }
+    };
 }
 
 impl Spec {
@@ -120,6 +169,9 @@ impl Spec {
         readable(kind.schema(), spec)?;
         let spec = match kind {
             Kind::TranscriptionJob => Self::TranscriptionJob(Box::new(decode(spec)?)),
+            Kind::MedicalTranscriptionJob => Self::MedicalTranscriptionJob(Box::new(decode(spec)?)),
+            Kind::CallAnalyticsJob => Self::CallAnalyticsJob(Box::new(decode(spec)?)),
+            Kind::MedicalScribeJob => Self::MedicalScribeJob(Box::new(decode(spec)?)),
         };
         spec.check_rules(kind)?;
         Ok(spec)
@@ -129,39 +181,41 @@ impl Spec {
     pub fn kind(&self) -> Kind {
         match self {
             Self::TranscriptionJob(_) => Kind::TranscriptionJob,
+            Self::MedicalTranscriptionJob(_) => Kind::MedicalTranscriptionJob,
+            Self::CallAnalyticsJob(_) => Kind::CallAnalyticsJob,
+            Self::MedicalScribeJob(_) => Kind::MedicalScribeJob,
         }
     }
 
     /// The encryption that the spec asks for.
     pub fn encryption(&self) -> Option<&Encryption> {
-        match self {
-            Self::TranscriptionJob(spec) => spec.encryption.as_ref(),
+        with_spec!(self, spec => spec.encryption())
+    }
+
+    /// Whether AWS takes an encryption context.
+    pub fn takes_context(&self) -> bool {
+        fn takes<T: JobSpec>(_: &T) -> bool {
+            T::TAKES_CONTEXT
         }
+        with_spec!(self, spec => takes(&**spec))
     }
 
     /// The tags that the spec asks for.
     pub fn tags(&self) -> Option<&Tags> {
-        match self {
-            Self::TranscriptionJob(spec) => spec.tags.as_ref(),
-        }
+        with_spec!(self, spec => spec.tags())
     }
 
     /// How the operator runs the job.
     pub fn controls(&self) -> &JobControls {
-        match self {
-            Self::TranscriptionJob(spec) => &spec.controls,
-        }
+        with_spec!(self, spec => spec.controls())
     }
 
     /// The request alone, without how the operator runs the job.
     #[must_use]
     pub fn without_controls(&self) -> Self {
-        match self {
-            Self::TranscriptionJob(spec) => Self::TranscriptionJob(Box::new(TranscriptionJobSpec {
-                controls: JobControls::default(),
-                ..(**spec).clone()
-            })),
-        }
+        let mut spec = self.clone();
+        with_spec!(&mut spec, spec => *spec.controls_mut() = JobControls::default());
+        spec
     }
 
     /// The class that the spec names.
@@ -169,56 +223,24 @@ impl Spec {
         self.controls().transcription_class_name.as_ref()
     }
 
-    /// The output bucket that the spec names.
-    pub fn output_bucket(&self) -> Option<&BucketName> {
-        match self {
-            Self::TranscriptionJob(spec) => spec.output_bucket_name.as_ref(),
-        }
-    }
-
-    /// The output key that the spec names.
-    pub fn output_key(&self) -> Option<&OutputKey> {
-        match self {
-            Self::TranscriptionJob(spec) => spec.output_key.as_ref(),
-        }
-    }
-
-    /// Whether AWS lets the output's key be chosen.
-    pub fn takes_output_key(&self) -> bool {
-        match self {
-            Self::TranscriptionJob(_) => true,
-        }
-    }
-
-    /// Whether AWS takes an encryption context.
-    pub fn takes_context(&self) -> bool {
-        match self {
-            Self::TranscriptionJob(_) => true,
-        }
+    /// Where the spec wants its output.
+    pub fn output(&self) -> WantedOutput<'_> {
+        with_spec!(self, spec => spec.output())
     }
 
     /// The media that the spec names, and the field that names it.
     pub fn media_uris(&self) -> Vec<(&'static str, &S3Uri)> {
-        match self {
-            Self::TranscriptionJob(spec) => spec.media.uris(),
-        }
+        with_spec!(self, spec => spec.media().uris())
     }
 
     /// The vocabularies, filters and language models that the spec names, and the fields that name them.
     pub fn resource_names(&self) -> Vec<(String, &ResourceName)> {
-        match self {
-            Self::TranscriptionJob(spec) => spec.resource_names(),
-        }
+        with_spec!(self, spec => spec.resource_names())
     }
 
-    /// The role that Amazon Transcribe is to assume, and its field, where there is a block for one.
-    pub fn data_access(&self) -> Option<(&'static str, Option<&RoleArn>)> {
-        match self {
-            Self::TranscriptionJob(spec) => {
-                let role = spec.job_execution_settings.as_ref()?.data_access_role_arn.as_ref();
-                Some(("spec.jobExecutionSettings.dataAccessRoleArn", role))
-            }
-        }
+    /// The role that Amazon Transcribe is to assume, where the request has a place for one.
+    pub fn data_access(&self) -> Option<WantedRole<'_>> {
+        with_spec!(self, spec => spec.data_access())
     }
 
     /// Evaluates the CEL rules of the CRD on what was read, so that each rule exists once.

@@ -56,6 +56,10 @@ pub struct JobStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub identified_languages: Vec<IdentifiedLanguage>,
+    /// What Amazon Transcribe left out although it completed the job, such as a summary (CallAnalyticsJob).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub skipped: Vec<SkippedFeature>,
     /// Why Amazon Transcribe failed the job, in its words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
@@ -214,6 +218,9 @@ pub struct OutputStatus {
     /// The clinical document (MedicalScribeJob).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clinical_document_uri: Option<String>,
+    /// The media with personal data redacted from the audio (CallAnalyticsJob).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redacted_media_uri: Option<String>,
 }
 
 /// A language that Amazon Transcribe identified.
@@ -225,6 +232,21 @@ pub struct IdentifiedLanguage {
     /// For how many seconds it was spoken, as a decimal number (where AWS says so).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_in_seconds: Option<String>,
+}
+
+/// A feature that Amazon Transcribe left out.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SkippedFeature {
+    /// The feature, such as GENERATIVE_SUMMARIZATION.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature: Option<String>,
+    /// Why, as a code of AWS, such as INSUFFICIENT_CONVERSATION_CONTENT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    /// Why, in the words of AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// A refused submission.

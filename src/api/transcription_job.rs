@@ -3,8 +3,12 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::common::{ContentRedaction, Encryption, JobControls, LanguageIdSettingsMap, LanguageOptions, Media, Tags};
+use super::common::{
+    ContentRedaction, Encryption, JobControls, LanguageIdSettingsMap, LanguageOptions, Media, Tags, named,
+    named_by_language,
+};
 use super::rules;
+use super::spec::{JobSpec, WantedOutput, WantedRole, shared_members};
 use super::status::JobStatus;
 use super::types::{
     BucketName, Int, LanguageCode, List, MediaFormat, OutputKey, ResourceName, RoleArn, SubtitleFormat,
@@ -24,14 +28,6 @@ use super::types::{
     doc = "One batch job of Amazon Transcribe: it is submitted once, and its outcome is reported in the status.",
     shortname = "tj",
     category = "transcribe",
-    printcolumn(name = "Status", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "Class", type_ = "string", json_path = ".status.class.name"),
-    printcolumn(name = "Duration", type_ = "string", json_path = ".status.duration"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Language", type_ = "string", json_path = ".status.languageCode", priority = 1),
-    printcolumn(name = "Key", type_ = "string", json_path = ".status.encryption.kmsKeyArn", priority = 1),
-    printcolumn(name = "Job", type_ = "string", json_path = ".status.jobName", priority = 1),
-    printcolumn(name = "Transcript", type_ = "string", json_path = ".status.output.transcriptUri", priority = 1),
     validation = rules::frozen_once_submitted::<TranscriptionJobSpec>()
 )]
 #[x_kube(
@@ -46,9 +42,9 @@ use super::types::{
         "languageOptions narrows the identification of the language: also set identifyLanguage or \
          identifyMultipleLanguages to true in place of languageCode, or remove it"
     ).field_path(".languageOptions"),
-    validation = Rule::new("!has(self.languageOptions) || self.languageOptions.size() >= 2").message(
+    validation = rules::two_languages().message(
         "languageOptions must name at least two languages; for a single one use languageCode"
-    ).field_path(".languageOptions"),
+    ),
     validation = Rule::new(format!("{} || !has(self.languageIdSettings)", rules::IDENTIFIES)).message(
         "languageIdSettings is for the identification of the language: also set identifyLanguage or \
          identifyMultipleLanguages to true in place of languageCode, or use settings and modelSettings"
@@ -71,10 +67,7 @@ use super::types::{
     ).message(
         "toxicityDetection is only available for languageCode en-US; give that, or remove toxicityDetection"
     ).field_path(".toxicityDetection"),
-    validation = Rule::new("has(self.media.mediaFileUri) && !has(self.media.redactedMediaFileUri)").message(
-        "a transcription job needs mediaFileUri and takes no redactedMediaFileUri (only call analytics does): \
-         put the file's URI into mediaFileUri"
-    ).field_path(".media")
+    validation = rules::plain_media()
 )]
 #[serde(rename_all = "camelCase")]
 pub struct TranscriptionJobSpec {
@@ -143,19 +136,9 @@ pub struct TranscriptionJobSpec {
 /// Speakers, channels, alternatives, vocabulary.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[x_kube(
-    validation = Rule::new(
-        "has(self.maxSpeakerLabels) == (has(self.showSpeakerLabels) && self.showSpeakerLabels)"
-    ).message(
-        "showSpeakerLabels: true and maxSpeakerLabels need each other: set both, or neither"
-    ).field_path(".maxSpeakerLabels"),
-    validation = Rule::new(
-        "has(self.maxAlternatives) == (has(self.showAlternatives) && self.showAlternatives)"
-    ).message(
-        "showAlternatives: true and maxAlternatives need each other: set both, or neither"
-    ).field_path(".maxAlternatives"),
-    validation = Rule::new("!has(self.vocabularyFilterName) || has(self.vocabularyFilterMethod)").message(
-        "vocabularyFilterName needs vocabularyFilterMethod: set it to remove, mask or tag"
-    ).field_path(".vocabularyFilterMethod")
+    validation = rules::speakers(),
+    validation = rules::alternatives(),
+    validation = rules::filter_method()
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
@@ -233,12 +216,21 @@ pub struct ToxicityDetectionSettings {
     pub toxicity_categories: List<ToxicityCategory, 1, 1>,
 }
 
-impl TranscriptionJobSpec {
-    /// The vocabularies, filters and models that are named, and the fields that name them.
-    pub fn resource_names(&self) -> Vec<(String, &ResourceName)> {
+impl JobSpec for TranscriptionJobSpec {
+    shared_members!();
+
+    fn output(&self) -> WantedOutput<'_> {
+        let bucket = self.output_bucket_name.as_ref().map(BucketName::as_str);
+        WantedOutput {
+            required: false,
+            ..WantedOutput::in_bucket(bucket).at_key(self.output_key.as_ref().map(OutputKey::as_str))
+        }
+    }
+
+    fn resource_names(&self) -> Vec<(String, &ResourceName)> {
         let settings = self.settings.as_ref();
         let model = self.model_settings.as_ref();
-        let members = [
+        named([
             (
                 "spec.settings.vocabularyName",
                 settings.and_then(|s| s.vocabulary_name.as_ref()),
@@ -251,15 +243,19 @@ impl TranscriptionJobSpec {
                 "spec.modelSettings.languageModelName",
                 model.and_then(|s| s.language_model_name.as_ref()),
             ),
-        ];
-        let named = members
-            .into_iter()
-            .filter_map(|(field, name)| Some((field.to_owned(), name?)));
-        let by_language = self.language_id_settings.iter().flat_map(|languages| languages.iter());
-        let by_language = by_language.flat_map(|(language, settings)| {
-            let members = settings.resource_names().into_iter();
-            members.map(move |(member, name)| (format!("spec.languageIdSettings[{language}].{member}"), name))
-        });
-        named.chain(by_language).collect()
+        ])
+        .chain(named_by_language(
+            "spec.languageIdSettings",
+            self.language_id_settings.as_ref(),
+        ))
+        .collect()
+    }
+
+    fn data_access(&self) -> Option<WantedRole<'_>> {
+        self.job_execution_settings.as_ref().map(|settings| WantedRole {
+            field: "spec.jobExecutionSettings.dataAccessRoleArn",
+            named: settings.data_access_role_arn.as_ref(),
+            required: false,
+        })
     }
 }

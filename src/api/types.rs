@@ -28,8 +28,36 @@ text! {
 impl S3Uri {
     /// The bucket and the key.
     pub fn parts(&self) -> (&str, &str) {
-        let path = self.as_str().strip_prefix("s3://").unwrap_or_default();
-        path.split_once('/').unwrap_or((path, ""))
+        bucket_and_key(self.as_str())
+    }
+}
+
+fn bucket_and_key(uri: &str) -> (&str, &str) {
+    let path = uri.strip_prefix("s3://").unwrap_or_default();
+    path.split_once('/').unwrap_or((path, ""))
+}
+
+/// From the documentation of StartCallAnalyticsJob: the three forms of OutputLocation.
+const A_FOLDER_OR_A_FILE: [TextRule; 1] = [TextRule {
+    of: "^s3://[^/]+/[^/]",
+    must_match: Some(r"(?:/|\.json)$"),
+    message: "must end in a slash when it is a folder (s3://bucket/folder/), or in .json when it is the file itself",
+}];
+
+text! {
+    /// A place for output in Amazon S3: a bucket, a folder or a file.
+    OutputLocation {
+        pattern: concat!("^s3://", bucket!(), r"(?:/[^\x00-\x1f\x7f]*)?$"),
+        length: 8..=2000,
+        expected: "a place in Amazon S3, as s3://bucket, s3://bucket/folder/ or s3://bucket/folder/name.json",
+        rules: A_FOLDER_OR_A_FILE,
+    }
+}
+
+impl OutputLocation {
+    /// The bucket and the key, or prefix of keys, in it.
+    pub fn parts(&self) -> (&str, &str) {
+        bucket_and_key(self.as_str())
     }
 }
 
@@ -193,6 +221,84 @@ closed_enum! {
 }
 
 closed_enum! {
+    /// What is labelled in a medical transcript.
+    MedicalContentIdentificationType {
+        /// Personal health information.
+        Phi = "PHI",
+    }
+}
+
+closed_enum! {
+    /// A medical specialty.
+    Specialty {
+        /// Primary care.
+        PrimaryCare = "PRIMARYCARE",
+    }
+}
+
+closed_enum! {
+    /// Who speaks in medical media.
+    MedicalType {
+        /// Several people.
+        Conversation = "CONVERSATION",
+        /// One person.
+        Dictation = "DICTATION",
+    }
+}
+
+closed_enum! {
+    /// Who speaks on a channel of a call.
+    ParticipantRole {
+        /// The agent.
+        Agent = "AGENT",
+        /// The customer.
+        Customer = "CUSTOMER",
+    }
+}
+
+closed_enum! {
+    /// Who speaks on a channel of a medical conversation.
+    MedicalScribeParticipantRole {
+        /// The patient.
+        Patient = "PATIENT",
+        /// The clinician.
+        Clinician = "CLINICIAN",
+    }
+}
+
+closed_enum! {
+    /// How a clinical note is laid out.
+    NoteTemplate {
+        /// By the sections of a clinical document, such as chief complaint, assessment and plan.
+        HistoryAndPhysical = "HISTORY_AND_PHYSICAL",
+        /// Goal, intervention, response, progress, plan.
+        Girpp = "GIRPP",
+        /// Behavior, intervention, response, plan.
+        Birp = "BIRP",
+        /// Situation, intervention, response, plan.
+        Sirp = "SIRP",
+        /// Data, assessment, plan.
+        Dap = "DAP",
+        /// Subjective, objective, assessment, plan, about behavioral health.
+        BehavioralSoap = "BEHAVIORAL_SOAP",
+        /// Subjective, objective, assessment, plan, about physical health.
+        PhysicalSoap = "PHYSICAL_SOAP",
+    }
+}
+
+closed_enum! {
+    /// A patient's pronouns.
+    Pronouns {
+        /// He, him.
+        HeHim = "HE_HIM",
+        /// She, her.
+        SheHer = "SHE_HER",
+        /// They, them.
+        TheyThem = "THEY_THEM",
+    }
+}
+
+closed_enum! {
     /// What happens to the job's record in Amazon Transcribe when the object is deleted.
     DeletionPolicy {
         /// The record is deleted.
@@ -310,6 +416,19 @@ mod tests {
             "https://bucket/k",
             "s3://Bucket/k",
             "s3://b/k",
+        ]);
+        accepts::<OutputLocation>(&[
+            "s3://bucket",
+            "s3://bucket/",
+            "s3://bucket/a b/",
+            "s3://bucket/a/b.json",
+        ]);
+        rejects::<OutputLocation>(&[
+            "s3://b",
+            "bucket/a/",
+            "https://bucket/a/",
+            "s3://bucket/a",
+            "s3://bucket/a\n/",
         ]);
         rejects::<S3Uri>(&["s3://bucket/a\nb", &format!("s3://bucket/{}", "k".repeat(2000))]);
         accepts::<BucketName>(&["abc", "a.b-c1"]);

@@ -1,18 +1,97 @@
 //! The port to Amazon Transcribe: start, get, list, delete, for every kind.
 
-mod transcription;
-
 use std::collections::HashMap;
 
 use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_transcribe::config::Builder;
+use aws_sdk_transcribe::{config::Builder, error::BuildError};
 use jiff::Timestamp;
 
-use super::{Connection, classify::fault, signing::SignedAt};
+use super::{
+    Connection,
+    classify::{fault, printable},
+    signing::SignedAt,
+};
 use crate::{
     api::{Kind, Spec, status::Submission},
-    lifecycle::{Facts, Fault, FaultKind, plan::START_TAKES},
+    lifecycle::{Facts, Fault, FaultKind, fault::UNREADABLE_REPLY, plan::START_TAKES},
 };
+
+/// The four calls of a kind. AWS's builders and replies are alike from kind to kind, and have no type in common: the kind's
+/// file says `request`, `job_facts` and `summary_facts`, and here they are sent and read.
+macro_rules! calls {
+    ($Spec:ty, $job:ident by $name:ident, $get:ident, $list:ident of $summaries:ident, $delete:ident) => {
+        use aws_sdk_transcribe::{Client, config::Builder};
+
+        use crate::{
+            api::status::Submission,
+            lifecycle::{Facts, Fault},
+        };
+
+        pub(super) async fn start(
+            client: &Client,
+            spec: &$Spec,
+            intent: &Submission,
+            once: Builder,
+        ) -> Result<Facts, Fault> {
+            let call = request(client, spec, intent).map_err(|error| super::unsendable(&error))?;
+            let call = call.customize().config_override(once);
+            let reply = call.send().await.map_err(|error| super::fault(&error))?;
+            Ok(reply.$job.map_or_else(super::accepted, job_facts))
+        }
+
+        pub(super) async fn get(client: &Client, job_name: &str) -> Result<Facts, Fault> {
+            let call = client.$get().$name(job_name);
+            let reply = call.send().await.map_err(|error| super::fault(&error))?;
+            reply.$job.map(job_facts).ok_or_else(super::no_job)
+        }
+
+        pub(super) async fn list(
+            client: &Client,
+            status: &str,
+            part: &str,
+            from: Option<String>,
+        ) -> Result<super::Page, Fault> {
+            let call = client.$list().status(status.into()).job_name_contains(part);
+            let call = call.max_results(100).set_next_token(from);
+            let reply = call.send().await.map_err(|error| super::fault(&error))?;
+            let jobs = reply.$summaries.unwrap_or_default().into_iter();
+            let jobs = jobs.filter_map(|job| Some((job.$name.clone()?, summary_facts(job)?)));
+            Ok(super::Page {
+                jobs: jobs.collect(),
+                next: reply.next_token,
+            })
+        }
+
+        pub(super) async fn delete(client: &Client, job_name: &str) -> Result<(), Fault> {
+            let call = client.$delete().$name(job_name);
+            call.send()
+                .await
+                .map(|_| ())
+                .map_err(|error| super::fault(&error))
+        }
+    };
+}
+
+/// What the records and the summaries of all kinds have in common.
+macro_rules! common_facts {
+    ($job:ident.$status:ident) => {
+        crate::lifecycle::Facts {
+            job_status: super::status($job.$status.map(|said| said.as_str().to_owned())),
+            creation_time: super::time($job.creation_time),
+            start_time: super::time($job.start_time),
+            completion_time: super::time($job.completion_time),
+            failure_reason: $job.failure_reason.as_deref().map(super::printable),
+            language_code: $job.language_code.map(|code| code.as_str().to_owned()),
+            ..crate::lifecycle::Facts::default()
+        }
+    };
+}
+
+mod call_analytics;
+mod medical_scribe;
+mod medical_transcription;
+mod parts;
+mod transcription;
 
 /// Which jobs a list is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +126,27 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// A call of the module of a kind.
+macro_rules! by_kind {
+    ($kind:expr, $call:ident($($argument:expr),*)) => {
+        match $kind {
+            Kind::TranscriptionJob => transcription::$call($($argument),*).await,
+            Kind::MedicalTranscriptionJob => medical_transcription::$call($($argument),*).await,
+            Kind::CallAnalyticsJob => call_analytics::$call($($argument),*).await,
+            Kind::MedicalScribeJob => medical_scribe::$call($($argument),*).await,
+        }
+    };
+}
+
 impl Connection {
     /// Starts a job, exactly as its intent says, in one attempt that is signed with the intent's time.
     pub async fn start(&self, spec: &Spec, intent: &Submission) -> Result<Facts, Fault> {
-        let once = once(intent.started_at.0);
+        let (aws, once) = (&self.transcribe, once(intent.started_at.0));
         let reply = match spec {
-            Spec::TranscriptionJob(spec) => transcription::start(&self.transcribe, spec, intent, once).await,
+            Spec::TranscriptionJob(spec) => transcription::start(aws, spec, intent, once).await,
+            Spec::MedicalTranscriptionJob(spec) => medical_transcription::start(aws, spec, intent, once).await,
+            Spec::CallAnalyticsJob(spec) => call_analytics::start(aws, spec, intent, once).await,
+            Spec::MedicalScribeJob(spec) => medical_scribe::start(aws, spec, intent, once).await,
         };
         self.count("Start", &reply);
         reply
@@ -60,9 +154,7 @@ impl Connection {
 
     /// Looks at one job. `None`: AWS has no such job.
     pub async fn get(&self, kind: Kind, job_name: &str) -> Result<Option<Facts>, Fault> {
-        let reply = match kind {
-            Kind::TranscriptionJob => transcription::get(&self.transcribe, job_name).await,
-        };
+        let reply = by_kind!(kind, get(&self.transcribe, job_name));
         self.count("Get", &reply);
         match reply {
             Ok(facts) => Ok(Some(facts)),
@@ -73,24 +165,14 @@ impl Connection {
 
     /// Lists a page of jobs whose names contain `part` (compared without case by AWS).
     pub async fn list(&self, kind: Kind, of: ListOf, part: &str, from: Option<String>) -> Result<Page, Fault> {
-        let reply = match kind {
-            Kind::TranscriptionJob => transcription::list(&self.transcribe, of.status(), part, from).await,
-        };
+        let reply = by_kind!(kind, list(&self.transcribe, of.status(), part, from));
         self.count("List", &reply);
         reply
     }
 
     /// Deletes the record of a job that has ended.
     pub async fn delete(&self, kind: Kind, job_name: &str) -> Result<(), Fault> {
-        let reply = match kind {
-            Kind::TranscriptionJob => {
-                let call = self
-                    .transcribe
-                    .delete_transcription_job()
-                    .transcription_job_name(job_name);
-                call.send().await.map(|_| ()).map_err(|e| fault(&e))
-            }
-        };
+        let reply = by_kind!(kind, delete(&self.transcribe, job_name));
         self.count("Delete", &reply);
         reply
     }
@@ -107,6 +189,36 @@ fn once(signed_at: Timestamp) -> Builder {
                 .operation_attempt_timeout(START_TAKES)
                 .build(),
         )
+}
+
+/// A request that the SDK itself refuses to build.
+fn unsendable(error: &BuildError) -> Fault {
+    Fault {
+        kind: FaultKind::Invalid,
+        code: "InvalidRequest".to_owned(),
+        message: printable(&error.to_string()),
+    }
+}
+
+fn no_job() -> Fault {
+    Fault {
+        kind: FaultKind::Ambiguous,
+        code: UNREADABLE_REPLY.to_owned(),
+        message: "AWS's reply has no job".to_owned(),
+    }
+}
+
+/// AWS accepted the job and said nothing about it.
+fn accepted() -> Facts {
+    Facts {
+        job_status: status(None),
+        ..Facts::default()
+    }
+}
+
+/// A record without a status is a new one.
+fn status(said: Option<String>) -> String {
+    said.unwrap_or_else(|| "QUEUED".to_owned())
 }
 
 fn time(time: Option<aws_sdk_transcribe::primitives::DateTime>) -> Option<Timestamp> {

@@ -7,10 +7,11 @@ use super::class::{self, CLASS};
 use super::output::DEFAULT_NAMESPACE;
 use super::schema::Breach;
 use super::{Install, schema};
-use crate::api::class_words::RegionName;
+use crate::api::class_words::{KindName, RegionName};
 use crate::api::conditions::Reason;
 use crate::api::status::ClassRef;
-use crate::api::types::KmsKeyRef;
+use crate::api::transcription_class::{ClassOutput, DataAccess, TranscriptionClassSpec};
+use crate::api::types::{Invalid, KmsKeyRef};
 use crate::api::{GROUP, Kind, Spec, VERSION};
 use crate::config::InstallArgs;
 use crate::lifecycle::key::KEY_FIELD;
@@ -107,9 +108,10 @@ fn class_of_flags(spec: &Spec, install: &Install) -> Result<Class, Refusal> {
         key_accounts: install.key_accounts.clone(),
         ..InstallArgs::default()
     };
-    let spec = region
+    let of_flags = region
         .parse()
-        .and_then(|region| flags.class(&region, install.account.as_deref()));
+        .and_then(|region| flags.class(&region, install.account.as_deref()))
+        .and_then(generous);
     Ok(Class {
         reference: ClassRef {
             name: named.unwrap_or_else(|| "default".to_owned()),
@@ -117,7 +119,22 @@ fn class_of_flags(spec: &Spec, install: &Install) -> Result<Class, Refusal> {
             account_id: install.account.clone(),
             ..ClassRef::default()
         },
-        spec: spec.map_err(|error| Refusal::new(Reason::InternalError, error.to_string()))?,
+        spec: of_flags.map_err(|error| Refusal::new(Reason::InternalError, error.to_string()))?,
+    })
+}
+
+/// A class that supplies a role, and takes every kind.
+fn generous(class: TranscriptionClassSpec) -> Result<TranscriptionClassSpec, Invalid> {
+    Ok(TranscriptionClassSpec {
+        output: Some(ClassOutput {
+            unprefixed_kinds: Some(KindName::ALL.to_vec().try_into()?),
+            ..class.output.unwrap_or_default()
+        }),
+        data_access: Some(DataAccess {
+            default_role_arn: Some(ANY_ROLE.parse()?),
+            ..class.data_access.unwrap_or_default()
+        }),
+        ..class
     })
 }
 
@@ -144,7 +161,8 @@ fn subject(object: &Value) -> Subject {
 /// The rules that need something of the install that is not given.
 fn unknowns(spec: &Spec, install: &Install) -> Vec<String> {
     let place = key(spec).and_then(KmsKeyRef::region);
-    let role = spec.data_access().and_then(|(field, role)| role.map(|_| field));
+    let output = spec.output();
+    let role = spec.data_access();
     let unknown = |is: bool, field: &str, rule: &str| is.then(|| format!("not judged: {field}: {rule}"));
     [
         unknown(key(spec).is_none(), KEY_FIELD, "whether the class has a default key"),
@@ -159,14 +177,29 @@ fn unknowns(spec: &Spec, install: &Install) -> Vec<String> {
             "whether the key is in the account of the job (give --account)",
         ),
         unknown(
-            spec.output_bucket().is_none() && install.output_bucket.is_none(),
-            "spec.outputBucketName",
+            output.bucket.is_none() && install.output_bucket.is_none(),
+            output.bucket_field,
             "whether the class supplies an output bucket (give --output-bucket)",
         ),
         unknown(
-            role.is_some(),
-            role.unwrap_or_default(),
+            output.key.is_none(),
+            "spec",
+            "whether the class accepts this kind, whose output has no prefix (unprefixedKinds)",
+        ),
+        unknown(
+            !spec.takes_context(),
+            "spec",
+            "whether the class accepts this kind, which takes no encryption context (kindsWithoutContext)",
+        ),
+        unknown(
+            role.is_some_and(|role| role.named.is_some()),
+            role.map_or("", |role| role.field),
             "whether the class allows this role",
+        ),
+        unknown(
+            role.is_some_and(|role| role.named.is_none() && role.required),
+            role.map_or("", |role| role.field),
+            "whether the class supplies a data-access role",
         ),
     ]
     .into_iter()
@@ -180,6 +213,8 @@ const ANY_REGION: &str = "us-east-1";
 const GENERATED: &str = "xxxxx";
 /// A uid, as long as every one is.
 const ANY_UID: &str = "00000000-0000-0000-0000-000000000000";
+/// A role in the place of the one that a class may supply.
+const ANY_ROLE: &str = "arn:aws:iam::000000000000:role/not-judged";
 /// A bucket in the place of one that is not given.
 const NOT_JUDGED: &str = "not-judged";
 

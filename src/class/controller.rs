@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     api::{
+        Kind,
         class_words::AccessCheck,
         conditions::{READY, Reason},
         transcription_class::{CLASS_FINALIZER, TranscriptionClass},
@@ -38,11 +39,7 @@ use crate::{
         session::Session,
     },
     lifecycle::{Identity, KeyVerdict, class::default_class},
-    runtime::{
-        admin::{OBJECTS, Readiness},
-        clock::now,
-        metrics::Metrics,
-    },
+    runtime::{admin::Readiness, clock::now, metrics::Metrics},
 };
 
 /// How often a class is looked at: its jobs come and go.
@@ -80,6 +77,13 @@ impl Context {
             quiet: Mutex::default(),
             keys: memory(1000),
         }
+    }
+}
+
+impl Context {
+    /// The objects of every kind are listed.
+    fn knows_all_jobs(&self) -> bool {
+        !Kind::ALL.iter().any(|kind| self.ready.awaits(kind.plural()))
     }
 }
 
@@ -141,7 +145,7 @@ async fn unreadable(ctx: &Context, class: &StoredClass, error: &str) -> Result<A
     warn!(class = class.name_any(), error, "a class cannot be read");
     if class.meta().deletion_timestamp.is_some() {
         let (jobs, leaving) = ctx.counts.jobs(&class.name_any());
-        if ctx.ready.awaits(OBJECTS) || jobs.running > 0 || leaving > 0 {
+        if !ctx.knows_all_jobs() || jobs.running > 0 || leaving > 0 {
             return Ok(Action::requeue(LEAVING));
         }
         finalizers(ctx, class, false).await?;
@@ -229,7 +233,7 @@ async fn look(ctx: &Context, class: &TranscriptionClass) -> Seen {
         Err(_) => None,
     };
     let place = ctx.classes.place(class).await;
-    let jobs = (!ctx.ready.awaits(OBJECTS)).then(|| ctx.counts.jobs(&class.name_any()));
+    let jobs = ctx.knows_all_jobs().then(|| ctx.counts.jobs(&class.name_any()));
     let seen = Seen {
         identity,
         key,
@@ -243,10 +247,10 @@ async fn look(ctx: &Context, class: &TranscriptionClass) -> Seen {
         shared: shared(ctx, class, place.as_ref()).await,
         records: place
             .as_ref()
-            .and_then(|place| *ctx.classes.engine().places.at(place).records.borrow()),
+            .and_then(|place| ctx.classes.engine().places.at(place).records()),
     };
     if let Some(place) = place.filter(|_| stays(class, &seen).is_some()) {
-        ctx.classes.engine().places.at(&place).sweep_soon.notify_one();
+        ctx.classes.engine().places.at(&place).search_soon();
     }
     seen
 }

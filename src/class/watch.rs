@@ -23,6 +23,7 @@ use tracing::warn;
 use super::store::{ClassStore, known_of};
 use crate::{
     api::{
+        Kind,
         conditions::READY,
         transcription_class::{DEFAULT_CLASS_ANNOTATION, TranscriptionClass},
     },
@@ -216,18 +217,26 @@ pub async fn namespaces(
     }
 }
 
+/// The objects of a kind.
+pub struct Jobs {
+    /// The kind.
+    pub kind: Kind,
+    /// The objects.
+    pub store: Store<Stored>,
+    /// Where objects to look at are sent.
+    pub wake: mpsc::Sender<ObjectRef<Stored>>,
+}
+
 /// Looks at the waiting objects anew that a change concerns: those of which something may yet be started.
-pub async fn wake_waiting(
-    mut changes: mpsc::UnboundedReceiver<Changed>,
-    jobs: Store<Stored>,
-    resource: kube::api::ApiResource,
-    wake: mpsc::Sender<ObjectRef<Stored>>,
-) {
+pub async fn wake_waiting(mut changes: mpsc::UnboundedReceiver<Changed>, jobs: Vec<Jobs>) {
     while let Some(change) = changes.recv().await {
-        for stored in jobs.state() {
+        let stored = jobs
+            .iter()
+            .flat_map(|jobs| jobs.store.state().into_iter().map(move |stored| (jobs, stored)));
+        for (Jobs { kind, wake, .. }, stored) in stored {
             if change.concerns(&stored)
                 && wake
-                    .send(ObjectRef::from_obj_with(&*stored, resource.clone()))
+                    .send(ObjectRef::from_obj_with(&*stored, kind.resource()))
                     .await
                     .is_err()
             {

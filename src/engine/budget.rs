@@ -4,20 +4,31 @@ use std::{num::NonZeroU32, sync::Mutex, time::Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-/// Token buckets by operation.
+use crate::api::Kind;
+
+/// Token buckets by operation, for the jobs of one kind: AWS counts each operation on its own.
 #[derive(Debug)]
 pub struct Budget {
     start: DefaultDirectRateLimiter,
     get: DefaultDirectRateLimiter,
     list: DefaultDirectRateLimiter,
     delete: DefaultDirectRateLimiter,
-    question: DefaultDirectRateLimiter,
     admitted: Mutex<Option<Instant>>,
 }
 
-/// A little below the quota: others use the account too, and AWS counts in windows that we do not know.
-const START: u32 = 20;
-const GET: u32 = 25;
+/// The token bucket of questions to AWS KMS.
+#[derive(Debug)]
+pub struct Questions(DefaultDirectRateLimiter);
+
+/// How many Starts and Gets a second, a little below the quota: others use the account too, and AWS counts in windows that we
+/// do not know. The quotas are those of "Guidelines and quotas" in the developer guide; for MedicalScribeJob AWS documents
+/// none, so that the lowest of the others is kept to.
+const fn starts_and_gets(kind: Kind) -> (u32, u32) {
+    match kind {
+        Kind::TranscriptionJob | Kind::MedicalTranscriptionJob => (20, 25),
+        Kind::CallAnalyticsJob | Kind::MedicalScribeJob => (8, 16),
+    }
+}
 const LIST: u32 = 4;
 const DELETE: u32 = 4;
 /// KMS takes 2,000 DescribeKey a second of an account, and its cryptographic quota is shared with everything else there.
@@ -29,20 +40,32 @@ fn bucket(per_second: u32) -> DefaultDirectRateLimiter {
     ))
 }
 
-impl Default for Budget {
+impl Default for Questions {
     fn default() -> Self {
-        Self {
-            start: bucket(START),
-            get: bucket(GET),
-            list: bucket(LIST),
-            delete: bucket(DELETE),
-            question: bucket(QUESTIONS),
-            admitted: Mutex::new(None),
-        }
+        Self(bucket(QUESTIONS))
+    }
+}
+
+impl Questions {
+    /// A slot for a question, if there is one now.
+    pub fn ask(&self) -> bool {
+        self.0.check().is_ok()
     }
 }
 
 impl Budget {
+    /// The budget of a kind.
+    pub fn of(kind: Kind) -> Self {
+        let (start, get) = starts_and_gets(kind);
+        Self {
+            start: bucket(start),
+            get: bucket(get),
+            list: bucket(LIST),
+            delete: bucket(DELETE),
+            admitted: Mutex::new(None),
+        }
+    }
+
     /// A slot for a Start, if there is one now.
     pub fn start(&self) -> bool {
         self.start.check().is_ok()
@@ -66,11 +89,6 @@ impl Budget {
     /// Waits for a slot for a Delete.
     pub async fn delete(&self) {
         self.delete.until_ready().await;
-    }
-
-    /// A slot for a question to AWS KMS, if there is one now.
-    pub fn question(&self) -> bool {
-        self.question.check().is_ok()
     }
 
     /// AWS admitted a job.

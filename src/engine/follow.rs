@@ -51,7 +51,7 @@ impl Follower {
         loop {
             ticks.tick().await;
             let followed = self.followed();
-            self.metrics.following(&self.place.identity, followed.len());
+            self.metrics.following(&self.place.identity, self.kind, followed.len());
             if followed.is_empty() {
                 continue;
             }
@@ -59,6 +59,7 @@ impl Follower {
             match sweep.await {
                 Ok(sweep) => self.publish(sweep).await,
                 Err(fault) => warn!(
+                    kind = self.kind.name(),
                     account = self.place.identity.account,
                     region = self.place.identity.region,
                     code = fault.code,
@@ -98,8 +99,8 @@ impl Follower {
 
     async fn publish(&self, sweep: Sweep) {
         let sweep = Arc::new(sweep);
-        debug!(running = sweep.running.len(), "swept");
-        self.place.sweep.send_replace(Some(sweep.clone()));
+        debug!(kind = self.kind.name(), running = sweep.running.len(), "swept");
+        self.place.of(self.kind).sweep.send_replace(Some(sweep.clone()));
         for (reference, subject) in self.followed() {
             let news = match Sighting::of(Some(&sweep), subject.submission()) {
                 Sighting::None => false,
@@ -135,7 +136,7 @@ pub(super) async fn list_all(
     let mut jobs = HashMap::new();
     let mut from = None;
     loop {
-        place.budget.list().await;
+        place.of(kind).budget.list().await;
         let page = session.connection().list(kind, of, head, from).await?;
         jobs.extend(page.jobs.into_iter().filter(|(name, _)| name.starts_with(head)));
         match page.next {
@@ -145,17 +146,14 @@ pub(super) async fn list_all(
     }
 }
 
-/// Does something in a place with the session of any class there: with the next one, where one fails.
+/// Does something in a place with the session of any class there: with the next one, where one fails. Of several failures the
+/// one is told that may pass: only when AWS refuses it to all is it refused.
 pub(super) async fn by_any<'a, T>(
     classes: &ClassStore,
     place: &Place,
     call: impl Fn(Session) -> BoxFuture<'a, Result<T, Fault>>,
 ) -> Result<T, Fault> {
-    let mut last = Fault {
-        kind: FaultKind::NotSent,
-        code: NO_CREDENTIALS.to_owned(),
-        message: "no class has credentials for this account and Region".to_owned(),
-    };
+    let mut failure: Option<Fault> = None;
     for session in classes.sessions_at(&place.identity).await {
         let verified = session.verify().await;
         if let Ok(identity) = &verified
@@ -169,8 +167,13 @@ pub(super) async fn by_any<'a, T>(
         };
         match said {
             Ok(done) => return Ok(done),
-            Err(fault) => last = fault,
+            Err(fault) if failure.as_ref().is_none_or(|told| !told.kind.passes_by_itself()) => failure = Some(fault),
+            Err(_) => {}
         }
     }
-    Err(last)
+    Err(failure.unwrap_or_else(|| Fault {
+        kind: FaultKind::NotSent,
+        code: NO_CREDENTIALS.to_owned(),
+        message: "no class has credentials for this account and Region".to_owned(),
+    }))
 }

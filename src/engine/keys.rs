@@ -105,7 +105,7 @@ impl Session {
     }
     /// A slot for a question, if there is one now.
     fn question(&self) -> Result<(), Fault> {
-        if self.place().is_some_and(|place| place.budget.question()) {
+        if self.place().is_some_and(|place| place.questions.ask()) {
             return Ok(());
         }
         Err(Fault {

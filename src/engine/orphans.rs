@@ -13,7 +13,7 @@ use kube::{
     Api, Client,
     api::{DynamicObject, ListParams},
 };
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     follow::{by_any, list_all},
@@ -24,7 +24,7 @@ use crate::{
     api::Kind,
     aws::transcribe::ListOf,
     class::ClassStore,
-    lifecycle::{Facts, Fault, JobName, Rules, subject::later},
+    lifecycle::{Facts, Fault, FaultKind, JobName, Rules, subject::later},
     runtime::clock::now,
     runtime::metrics::Metrics,
 };
@@ -54,7 +54,7 @@ pub struct Sweeper {
     /// Counts.
     pub metrics: Metrics,
     /// When each record was first found without an object. Forgetting it costs time only.
-    pub found: Found,
+    pub since: Found,
 }
 
 /// Since when records are known to have no object. One whose finalizer was removed by force may have left a Start on its way,
@@ -92,7 +92,7 @@ impl Sweeper {
     pub async fn run(mut self) {
         loop {
             let asked = async {
-                self.place.sweep_soon.notified().await;
+                self.place.of(self.kind).sweep_soon.notified().await;
                 tokio::time::sleep(AT_MOST_EVERY.min(self.interval)).await;
             };
             tokio::select! {
@@ -100,24 +100,46 @@ impl Sweeper {
                 () = asked => {}
             }
             if let Err(error) = self.round().await {
-                warn!(%error, "the search for records without an object was given up");
+                warn!(kind = self.kind.name(), %error, "the search for records without an object was given up");
             }
         }
     }
 
     async fn round(&mut self) -> Result<(), Abandoned> {
         let begun_at = now();
-        let listed = by_any(&self.classes, &self.place, |session| self.records(session).boxed());
-        let (session, records) = listed.await.map_err(Abandoned::Aws)?;
+        let listed = by_any(&self.classes, &self.place, |session| self.records(session).boxed()).await;
         let uids = self.uids().await?;
+        let (session, records) = match listed {
+            Ok(listed) => listed,
+            Err(fault) if uids.is_empty() && self.has_no_such_jobs(&fault).await => {
+                debug!(kind = self.kind.name(), code = fault.code, "AWS has no such jobs here");
+                self.found(begun_at, 0);
+                return Ok(());
+            }
+            Err(fault) => return Err(Abandoned::Aws(fault)),
+        };
         let now = now();
         let left = left_behind(&records, &uids, &self.rules);
         let orphans = orphans(&records, &uids, &self.rules, now);
-        for name in self.found.due(orphans, &self.rules, now) {
+        for name in self.since.due(orphans, &self.rules, now) {
             self.remove(&session, &name).await.map_err(Abandoned::Aws)?;
         }
-        self.place.records.send_replace(Some(Records { begun_at, left }));
+        self.found(begun_at, left);
         Ok(())
+    }
+
+    fn found(&self, begun_at: Timestamp, left: usize) {
+        let records = Records { begun_at, left };
+        self.place.of(self.kind).records.send_replace(Some(records));
+    }
+
+    /// AWS knows who asks, and refuses the list: not every Region has every kind, and not every role is for every kind. While the
+    /// cluster has no object of it either, there is nothing to look for, and nothing that a class would have to wait for.
+    async fn has_no_such_jobs(&self, fault: &Fault) -> bool {
+        let refused = matches!(fault.kind, FaultKind::Denied | FaultKind::Invalid);
+        let sessions = self.classes.sessions_at(&self.place.identity).await;
+        let known = sessions.iter().map(async |session| session.verify().await.is_ok());
+        refused && futures::future::join_all(known).await.into_iter().all(|known| known)
     }
 
     /// All records, in the order in which a job moves, so that one which moves meanwhile is seen at least once.
@@ -152,7 +174,7 @@ impl Sweeper {
             self.metrics.orphan("left");
             return Ok(());
         }
-        self.place.budget.get_later().await;
+        self.place.of(self.kind).budget.get_later().await;
         let Some(facts) = session.connection().get(self.kind, name).await? else {
             return Ok(());
         };
@@ -161,7 +183,7 @@ impl Sweeper {
             self.metrics.orphan("not_ours");
             return Ok(());
         }
-        self.place.budget.delete().await;
+        self.place.of(self.kind).budget.delete().await;
         session.connection().delete(self.kind, name).await?;
         info!(job_name = name, "deleted a record without an object");
         self.metrics.orphan("deleted");

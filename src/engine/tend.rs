@@ -1,4 +1,4 @@
-//! Each account and Region with a class has a follower and a sweeper, as long as there is such a class.
+//! Each account and Region with a class has a follower and a sweeper for each kind, as long as there is such a class.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,13 +19,13 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Tender {
     /// The classes.
     pub classes: Arc<ClassStore>,
-    /// The follower that each place gets a copy of.
-    pub follower: Follower,
-    /// The sweeper that each place gets a copy of.
-    pub sweeper: Sweeper,
+    /// The followers, one for each kind, that each place gets copies of.
+    pub followers: Vec<Follower>,
+    /// The sweepers, likewise.
+    pub sweepers: Vec<Sweeper>,
 }
 
-struct Tended([JoinHandle<()>; 2]);
+struct Tended(Vec<JoinHandle<()>>);
 
 impl Tended {
     fn runs(&self) -> bool {
@@ -61,23 +61,33 @@ impl Tender {
 
     /// What was seen there gets old.
     fn forget(&self, identity: &Identity) -> bool {
-        let place = self.classes.engine().places.at(identity);
-        place.sweep.send_replace(None);
-        place.records.send_replace(None);
+        self.classes.engine().places.at(identity).forget();
         false
     }
 
     fn tend(&self, identity: &Identity) -> Tended {
         info!(account = identity.account, region = identity.region, "works here");
         let place = self.classes.engine().places.at(identity);
-        let follower = Follower {
-            place: place.clone(),
-            ..self.follower.clone()
-        };
-        let sweeper = Sweeper {
-            place,
-            ..self.sweeper.clone()
-        };
-        Tended([tokio::spawn(follower.run()), tokio::spawn(sweeper.run())])
+        let followers = self.followers.iter().map(|follower| {
+            let place = place.clone();
+            tokio::spawn(
+                Follower {
+                    place,
+                    ..follower.clone()
+                }
+                .run(),
+            )
+        });
+        let sweepers = self.sweepers.iter().map(|sweeper| {
+            let place = place.clone();
+            tokio::spawn(
+                Sweeper {
+                    place,
+                    ..sweeper.clone()
+                }
+                .run(),
+            )
+        });
+        Tended(followers.chain(sweepers).collect())
     }
 }

@@ -194,7 +194,8 @@ impl Desired {
             "spec.encryption names no key: Amazon S3 encrypts the output with its own keys (SSE-S3)".to_owned()
         });
         let unreachable = self.pinned.output_bucket_name.is_none().then(|| {
-            "spec.outputBucketName is not set: Amazon Transcribe keeps the transcript in a bucket of its own".to_owned()
+            let field = self.spec.output().bucket_field;
+            format!("{field} is not set: Amazon Transcribe keeps the transcript in a bucket of its own")
         });
         unencrypted.into_iter().chain(unreachable).chain(personal).collect()
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::api::{
     TAG_CLUSTER, TAG_UID,
-    status::{IdentifiedLanguage, OutputStatus, Submission},
+    status::{IdentifiedLanguage, OutputStatus, SkippedFeature, Submission},
 };
 
 /// Everything that a decision needs besides [`Desired`](super::Desired).
@@ -130,6 +130,8 @@ pub struct Facts {
     pub identified_languages: Vec<IdentifiedLanguage>,
     /// Where the results are.
     pub output: OutputStatus,
+    /// What was left out.
+    pub skipped: Vec<SkippedFeature>,
 }
 
 impl Facts {

@@ -33,7 +33,7 @@ pub(super) async fn act(ctx: &Context, job: &Job, decided: &Decided<'_>) -> Resu
                 return Ok((Outcome::Pending, job));
             };
             if let Some(place) = session.place() {
-                place.budget.delete().await;
+                place.of(ctx.kind).budget.delete().await;
             }
             let reply = session.connection().delete(ctx.kind, &target.job_name).await;
             info!(
@@ -70,7 +70,7 @@ async fn submit(ctx: &Context, job: Job, decided: &Decided<'_>, intent: &Submiss
     match &reply {
         Ok(_) => {
             if let Some(place) = session.place() {
-                place.budget.admitted();
+                place.of(ctx.kind).budget.admitted();
             }
             info!(
                 job_name = intent.job_name,

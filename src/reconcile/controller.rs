@@ -18,11 +18,7 @@ use tokio::sync::mpsc;
 use tracing::{Instrument as _, debug, error, info_span, warn};
 
 use super::{Error, Stored, context::Context, pass, report, unreadable};
-use crate::{
-    api::common::JobControls,
-    lifecycle::Subject,
-    runtime::admin::{OBJECTS, Readiness},
-};
+use crate::{api::common::JobControls, lifecycle::Subject, runtime::admin::Readiness};
 
 /// Load balancers in front of API servers drop silent connections after four minutes and more.
 pub(crate) const WATCH_SECONDS: u32 = 200;
@@ -58,14 +54,15 @@ pub async fn run(
     ready: Readiness,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    let resource = ctx.kind.resource();
+    let kind = ctx.kind;
+    let resource = kind.resource();
     let api = Api::<Stored>::all_with(watch_client, &resource);
     let Cache { store, writer } = cache;
     let objects = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .inspect(move |event| match event {
-            Ok(watcher::Event::InitDone) => ready.done(OBJECTS),
-            Err(error) => warn!(%error, "the watch of the objects was interrupted"),
+            Ok(watcher::Event::InitDone) => ready.done(kind.plural()),
+            Err(error) => warn!(kind = kind.name(), %error, "the watch of the objects was interrupted"),
             Ok(_) => {}
         })
         .modify(slim)

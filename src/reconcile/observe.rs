@@ -37,7 +37,7 @@ fn bound(job: &Subject) -> Option<&str> {
 /// What the last sweep of its account and Region says of an object.
 pub(super) fn sighting(ctx: &Context, job: &Subject) -> Sighting {
     let place = pinned(job).map(|pinned| ctx.engine.places.at(&pinned));
-    let sweep = place.and_then(|place| place.sweep.borrow().clone());
+    let sweep = place.and_then(|place| place.of(ctx.kind).sweep.borrow().clone());
     Sighting::of(sweep.as_deref(), job.submission())
 }
 
@@ -64,12 +64,13 @@ pub(super) async fn starter(ctx: &Context, desired: &Desired, seen: &mut Observe
         }
     };
     seen.identity = Some(place.identity.clone());
-    seen.others_admitted = place.budget.admits();
+    let budget = &place.of(ctx.kind).budget;
+    seen.others_admitted = budget.admits();
     seen.skew = ctx.engine.skew();
     let admitted = ctx
         .counts
         .admit(&seen.job, &desired.class.name, class.spec.limits.as_ref());
-    seen.permit = admitted.is_ok() && (permit || place.budget.start());
+    seen.permit = admitted.is_ok() && (permit || budget.start());
     seen.limit = admitted.err();
     if !seen.permit {
         ctx.counts.release(&seen.job.uid);
@@ -109,7 +110,7 @@ async fn get(ctx: &Context, target: &Target, sighted: &Sighted) -> Record {
         Some(Err(fault)) => return Record::Unknown(Unknown::Failed(fault.clone())),
         None => return Record::Unknown(Unknown::OtherIdentity(sighted.seen.identity.clone())),
     };
-    if !session.place().is_some_and(|place| place.budget.get()) {
+    if !session.place().is_some_and(|place| place.of(ctx.kind).budget.get()) {
         return Record::Unknown(Unknown::NoPermit);
     }
     let as_of = now();

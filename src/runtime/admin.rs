@@ -10,8 +10,6 @@ use tokio::net::TcpListener;
 
 use super::metrics::Metrics;
 
-/// What is awaited until the objects are listed.
-pub const OBJECTS: &str = "objects";
 /// What is awaited while the API server would not accept the webhook's certificate.
 pub const WEBHOOK: &str = "webhook";
 

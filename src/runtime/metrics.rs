@@ -8,7 +8,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::lifecycle::{Fault, FaultKind, Identity};
+use crate::{
+    api::Kind,
+    lifecycle::{Fault, FaultKind, Identity},
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AwsCall {
@@ -25,6 +28,7 @@ struct What {
 struct Where {
     account: String,
     region: String,
+    kind: &'static str,
 }
 
 /// All metrics of the process.
@@ -119,11 +123,12 @@ impl Metrics {
         self.certificate_expiry.set(at.as_second());
     }
 
-    /// Says how many jobs the sweeps of an account and Region follow.
-    pub fn following(&self, at: &Identity, jobs: usize) {
+    /// Says how many jobs of a kind the sweeps of an account and Region follow.
+    pub fn following(&self, at: &Identity, kind: Kind, jobs: usize) {
         let at = Where {
             account: at.account.clone(),
             region: at.region.clone(),
+            kind: kind.name(),
         };
         self.followed
             .get_or_create(&at)

@@ -9,6 +9,15 @@
 
 mod clocks;
 mod faults;
+mod kinds;
 mod peer;
 mod readings;
+#[path = "../crds/samples.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_in_result,
+    clippy::wildcard_enum_match_arm,
+    reason = "the tests of the CRDs use more of it"
+)]
+mod samples;
 mod starts;

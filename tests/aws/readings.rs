@@ -68,8 +68,9 @@ async fn a_get_of_a_completed_job() {
             transcript_uri: Some("s3://bucket/a/b.json".to_owned()),
             redacted_transcript_uri: Some("s3://bucket/a/redacted-b.json".to_owned()),
             subtitle_uris: vec!["s3://bucket/a/b.vtt".to_owned()],
-            clinical_document_uri: None,
+            ..OutputStatus::default()
         },
+        skipped: Vec::new(),
     };
     assert_eq!(facts, expected);
     assert!(facts.completed() && facts.terminal());

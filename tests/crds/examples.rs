@@ -1,5 +1,6 @@
 //! Every example is valid.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -8,14 +9,14 @@ use transcribe_operator::api::{Kind, Spec, unknown_members};
 #[test]
 fn every_example_is_valid_and_holds_known_members_only() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let mut jobs = 0;
+    let mut jobs = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let file = entry.unwrap().path();
         let object: Value = serde_saphyr::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
         let Some(kind) = Kind::from_name(object["kind"].as_str().unwrap()) else {
             continue;
         };
-        jobs += 1;
+        *jobs.entry(kind).or_insert(0) += 1;
         assert_eq!(
             object["apiVersion"],
             "transcribe-operator.io/v1alpha1",
@@ -32,7 +33,9 @@ fn every_example_is_valid_and_holds_known_members_only() {
             file.display()
         );
     }
-    assert!(jobs >= 3, "{jobs}");
+    for kind in Kind::ALL {
+        assert!(jobs[kind] >= 2, "{kind}: a minimal example and a rich one");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn the_reference_is_current_and_explains_every_member_and_reason() {
     let reference = render_reference();
     for kind in Kind::ALL {
         assert!(reference.contains(&format!("## {kind}\n")), "{kind}");
-        for sample in crate::samples::all() {
+        for sample in crate::samples::all(*kind) {
             for path in crate::samples::paths(&sample) {
                 let name = path.rsplit('/').next().unwrap();
                 let is_key = ["de-DE", "team", "department"].contains(&name) || name.parse::<u8>().is_ok();
@@ -100,4 +100,41 @@ fn plain(value: &Value) -> Value {
             .collect(),
         other => other.clone(),
     }
+}
+
+/// A sample that lacks a member would let every test over samples pass it by.
+#[test]
+fn the_samples_hold_every_member() {
+    fn walk(schema: &Value, path: &str, found: &mut Vec<String>) {
+        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}/{name}");
+            walk(member, &path, found);
+            walk(&member["items"], &format!("{path}/0"), found);
+            walk(&member["additionalProperties"], &format!("{path}/de-DE"), found);
+            found.push(path);
+        }
+    }
+    for kind in Kind::ALL {
+        let mut members = Vec::new();
+        walk(&crate::samples::spec_schema(*kind), "", &mut members);
+        let samples = crate::samples::all(*kind);
+        let absent: Vec<_> = members
+            .iter()
+            .filter(|path| samples.iter().all(|sample| sample.pointer(path).is_none()))
+            .collect();
+        let of_others: &[&str] = match kind {
+            Kind::CallAnalyticsJob => &["/encryption/context"],
+            _ => &["/media/redactedMediaFileUri"],
+        };
+        assert_eq!(absent, of_others, "{kind}");
+    }
+}
+
+#[test]
+fn a_class_can_name_every_kind() {
+    use transcribe_operator::api::class_words::KindName;
+    let names: Vec<_> = KindName::ALL.iter().map(|name| name.as_str()).collect();
+    let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    assert_eq!(names, kinds);
+    assert!(Kind::ALL.is_sorted(), "by their declaration");
 }

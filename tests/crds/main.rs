@@ -13,6 +13,7 @@
 )]
 
 mod aws_model;
+mod cases;
 mod classes;
 mod examples;
 mod files;

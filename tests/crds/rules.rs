@@ -6,13 +6,21 @@ use serde_json::{Value, json};
 use transcribe_operator::api::types::DeletionPolicy;
 use transcribe_operator::api::{Kind, Spec};
 
-use crate::samples::{all, known_language, spec_schema};
+use crate::cases;
+use crate::samples::{all, minimal, spec_schema};
 
 /// A name, what a minimal spec is merged with, and the violation (field, part of the message), if any.
-type Case = (&'static str, Value, Option<(&'static str, &'static str)>);
+pub type Case = (&'static str, Value, Option<(&'static str, &'static str)>);
 
-fn cases() -> Vec<Case> {
-    [languages(), features(), settings(), encryption()].concat()
+fn cases(kind: Kind) -> Vec<Case> {
+    let takes_context = kind != Kind::CallAnalyticsJob;
+    let own = match kind {
+        Kind::TranscriptionJob => [languages(), features(), settings()].concat(),
+        Kind::MedicalTranscriptionJob => cases::medical(),
+        Kind::CallAnalyticsJob => cases::analytics(),
+        Kind::MedicalScribeJob => cases::scribe(),
+    };
+    [own, cases::encryption(takes_context)].concat()
 }
 
 fn identify(rest: Value) -> Value {
@@ -205,6 +213,11 @@ fn settings() -> Vec<Case> {
             )),
         ),
         (
+            "an output key whose bucket comes from the class",
+            json!({"outputKey": "a/"}),
+            None,
+        ),
+        (
             "deferred execution with the role of the class",
             json!({"jobExecutionSettings": {"allowDeferredExecution": true}}),
             None,
@@ -212,39 +225,24 @@ fn settings() -> Vec<Case> {
     ]
 }
 
-fn encryption() -> Vec<Case> {
-    vec![
-        (
-            "context keys that differ in case alone",
-            json!({"encryption": {"context": {"team": "a", "Team": "b"}}}),
-            Some(("spec.encryption.context", "differ in more than upper and lower case")),
-        ),
-        (
-            "a context whose key comes from the class",
-            json!({"encryption": {"context": {"team": "a", "teams": "b"}}}),
-            None,
-        ),
-        (
-            "an output key whose bucket comes from the class",
-            json!({"outputKey": "a/"}),
-            None,
-        ),
-    ]
-}
-
 #[test]
 fn refuses_what_breaks_a_rule_and_nothing_else() {
-    for (name, patch, expected) in cases() {
-        let minimal = json!({"languageCode": "en-US", "media": {"mediaFileUri": "s3://media/a.wav"}});
-        let result = Spec::parse(Kind::TranscriptionJob, &merged(minimal, &patch));
-        match (result, expected) {
-            (Ok(_), None) => {}
-            (Err(violations), Some((field, message))) => {
-                assert_eq!(violations.len(), 1, "{name}: {violations:?}");
-                assert_eq!(violations[0].field, field, "{name}");
-                assert!(violations[0].message.contains(message), "{name}: {}", violations[0]);
+    for kind in Kind::ALL {
+        for (name, patch, expected) in cases(*kind) {
+            let result = Spec::parse(*kind, &merged(minimal(*kind), &patch));
+            match (result, expected) {
+                (Ok(_), None) => {}
+                (Err(violations), Some((field, message))) => {
+                    assert_eq!(violations.len(), 1, "{kind}, {name}: {violations:?}");
+                    assert_eq!(violations[0].field, field, "{kind}, {name}");
+                    assert!(
+                        violations[0].message.contains(message),
+                        "{kind}, {name}: {}",
+                        violations[0]
+                    );
+                }
+                (result, expected) => panic!("{kind}, {name}: expected {expected:?}, got {result:?}"),
             }
-            (result, expected) => panic!("{name}: expected {expected:?}, got {result:?}"),
         }
     }
 }
@@ -271,9 +269,11 @@ fn tells_all_broken_rules_at_once() {
 
 #[test]
 fn accepts_the_samples() {
-    for sample in all() {
-        if let Err(violations) = Spec::parse(Kind::TranscriptionJob, &sample) {
-            panic!("{violations:?}");
+    for kind in Kind::ALL {
+        for sample in all(*kind).into_iter().chain([minimal(*kind)]) {
+            if let Err(violations) = Spec::parse(*kind, &sample) {
+                panic!("{kind}: {violations:?}");
+            }
         }
     }
 }
@@ -281,22 +281,45 @@ fn accepts_the_samples() {
 /// A rule can be lost in silence when fragments are put together: as many stand in the CRD as are declared.
 #[test]
 fn holds_every_declared_rule() {
-    let declared = [
-        include_str!("../../src/api/transcription_job.rs"),
-        include_str!("../../src/api/common.rs"),
-    ]
-    .iter()
-    .map(|source| source.matches("validation = Rule::new(").count())
-    .sum::<usize>();
-    // The rules of texts and of the keys of maps are made by the types.
-    let made = ["must ", "each key must"];
-    let rules = rules(&spec_schema(Kind::TranscriptionJob));
-    let found = rules
+    // The rules of texts and of the keys of maps are made by the types: how many of them a kind has.
+    for (kind, source, made) in [
+        (
+            Kind::TranscriptionJob,
+            include_str!("../../src/api/transcription_job.rs"),
+            17,
+        ),
+        (
+            Kind::MedicalTranscriptionJob,
+            include_str!("../../src/api/medical_transcription_job.rs"),
+            16,
+        ),
+        (
+            Kind::CallAnalyticsJob,
+            include_str!("../../src/api/call_analytics_job.rs"),
+            18,
+        ),
+        (
+            Kind::MedicalScribeJob,
+            include_str!("../../src/api/medical_scribe_job.rs"),
+            16,
+        ),
+    ] {
+        let declared = [source, include_str!("../../src/api/common.rs")].map(|source| {
+            let rules = source.matches("validation = ").count();
+            rules - source.matches("validation = rules::frozen_once_submitted").count()
+        });
+        let rules = rules(&spec_schema(kind));
+        let by_hand = rules.iter().filter(|rule| !of_a_type(rule)).count();
+        assert_eq!(by_hand, declared.iter().sum::<usize>(), "{kind}: {rules:#?}");
+        assert_eq!(rules.len() - by_hand, made, "{kind}: {rules:#?}");
+    }
+}
+
+/// Made by the type of a text or of a map's keys.
+fn of_a_type(rule: &Value) -> bool {
+    ["must ", "each key must"]
         .iter()
-        .filter(|rule| !made.iter().any(|start| message(rule).starts_with(start)))
-        .count();
-    assert_eq!(found, declared, "{rules:#?}");
-    assert_eq!(rules.len() - found, 17, "{rules:#?}");
+        .any(|start| message(rule).starts_with(start))
 }
 
 #[test]
@@ -312,17 +335,20 @@ fn explains_every_rule_and_every_member() {
 
 #[test]
 fn has_a_case_for_every_rule() {
-    let tested: Vec<&str> = cases()
-        .into_iter()
-        .filter_map(|(_, _, expected)| Some(expected?.1))
-        .collect();
-    for rule in rules(&spec_schema(Kind::TranscriptionJob)) {
-        let message = message(&rule);
-        let of_a_type = message.starts_with("must ") || message.starts_with("each key must");
-        assert!(
-            of_a_type || tested.iter().any(|part| message.contains(part)),
-            "no case for: {message}"
-        );
+    for kind in Kind::ALL {
+        let tested: Vec<&str> = cases(*kind)
+            .into_iter()
+            .filter_map(|(_, _, expected)| Some(expected?.1))
+            .collect();
+        for rule in rules(&spec_schema(*kind)) {
+            let message = message(&rule);
+            // What no other rule of call analytics can speak of, since it takes no context at all.
+            let unreachable = *kind == Kind::CallAnalyticsJob && message.contains("kms:EncryptionContext:<key>");
+            assert!(
+                of_a_type(&rule) || unreachable || tested.iter().any(|part| message.contains(part)),
+                "{kind}: no case for: {message}"
+            );
+        }
     }
 }
 
@@ -336,10 +362,12 @@ fn reads_each_control_on_its_own() {
     assert_eq!(controls.ttl_seconds_after_finished, None);
     assert_eq!(controls.deletion_policy.map(DeletionPolicy::as_str), Some("Retain"));
     assert_eq!(JobControls::read(&Value::Null), JobControls::default());
-    let Ok(Spec::TranscriptionJob(parsed)) = Spec::parse(Kind::TranscriptionJob, &known_language()) else {
-        panic!("the sample is valid")
-    };
-    assert_eq!(JobControls::read(&known_language()), parsed.controls);
+    for kind in Kind::ALL {
+        let sample = all(*kind).remove(0);
+        let parsed = Spec::parse(*kind, &sample).unwrap();
+        assert_eq!(JobControls::read(&sample), *parsed.controls());
+        assert_ne!(JobControls::read(&sample), JobControls::default());
+    }
 }
 
 fn message(rule: &Value) -> &str {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use transcribe_operator::api::{Kind, crds};
 
 /// A spec whose language is known.
-pub fn known_language() -> Value {
+fn known_language() -> Value {
     json!({
         "languageCode": "en-US",
         "mediaSampleRateHertz": 16000,
@@ -26,17 +26,11 @@ pub fn known_language() -> Value {
         "subtitles": {"formats": ["vtt"], "outputStartIndex": 1},
         "tags": {"team": "finance"},
         "toxicityDetection": [{"toxicityCategories": ["ALL"]}],
-        "transcriptionClassName": "finance",
-        "suspend": true,
-        "startDeadlineSeconds": 60,
-        "backoffLimit": 1,
-        "ttlSecondsAfterFinished": 60,
-        "deletionPolicy": "Retain",
     })
 }
 
 /// A spec whose language is to be identified.
-pub fn identified_language() -> Value {
+fn identified_language() -> Value {
     json!({
         "identifyLanguage": true,
         "languageOptions": ["de-DE", "fr-FR"],
@@ -48,14 +42,125 @@ pub fn identified_language() -> Value {
 }
 
 /// A spec whose languages are to be identified.
-pub fn identified_languages() -> Value {
+fn identified_languages() -> Value {
     json!({"identifyMultipleLanguages": true, "media": {"mediaFileUri": "s3://media/call.wav"}})
 }
 
-/// All samples. Together they hold every member, [but one](https://docs.aws.amazon.com/transcribe/latest/APIReference/API_Media.html)
-/// that only call analytics takes.
-pub fn all() -> Vec<Value> {
-    vec![known_language(), identified_language(), identified_languages()]
+/// Medical speech.
+fn medical_speech() -> Value {
+    json!({
+        "languageCode": "en-US",
+        "mediaSampleRateHertz": 16000,
+        "mediaFormat": "wav",
+        "media": {"mediaFileUri": "s3://media/visit.wav"},
+        "outputBucketName": "transcripts",
+        "outputKey": "visits/",
+        "encryption": {"kmsKeyId": "alias/visits", "context": {"department": "cardiology"}},
+        "settings": {
+            "showSpeakerLabels": true, "maxSpeakerLabels": 2, "channelIdentification": true, "showAlternatives": true,
+            "maxAlternatives": 2, "vocabularyName": "terms",
+        },
+        "contentIdentificationType": "PHI",
+        "specialty": "PRIMARYCARE",
+        "type": "CONVERSATION",
+        "tags": {"team": "cardiology"},
+    })
+}
+
+/// A call with all settings.
+fn call() -> Value {
+    json!({
+        "media": {"mediaFileUri": "s3://media/call.wav"},
+        "outputLocation": "s3://transcripts/calls/",
+        "encryption": {"kmsKeyId": "alias/calls"},
+        "dataAccessRoleArn": "arn:aws:iam::111122223333:role/data",
+        "settings": {
+            "vocabularyName": "terms", "vocabularyFilterName": "words", "vocabularyFilterMethod": "mask",
+            "languageModelName": "model",
+            "contentRedaction": {"redactionType": "PII", "redactionOutput": "redacted", "piiEntityTypes": ["NAME", "SSN"]},
+            "languageOptions": ["de-DE", "fr-FR"],
+            "languageIdSettings": {
+                "de-DE": {"vocabularyName": "terms", "vocabularyFilterName": "words", "languageModelName": "model"},
+            },
+            "summarization": {"generateAbstractiveSummary": true},
+        },
+        "tags": {"team": "support"},
+        "channelDefinitions": [
+            {"channelId": 0, "participantRole": "AGENT"}, {"channelId": 1, "participantRole": "CUSTOMER"},
+        ],
+    })
+}
+
+/// A medical conversation on one channel.
+fn conversation() -> Value {
+    json!({
+        "media": {"mediaFileUri": "s3://media/visit.wav"},
+        "outputBucketName": "notes",
+        "encryption": {"kmsKeyId": "alias/visits", "context": {"department": "cardiology"}},
+        "dataAccessRoleArn": "arn:aws:iam::111122223333:role/data",
+        "settings": {
+            "showSpeakerLabels": true, "maxSpeakerLabels": 2, "vocabularyName": "terms", "vocabularyFilterName": "words",
+            "vocabularyFilterMethod": "mask",
+            "clinicalNoteGenerationSettings": {"noteTemplate": "GIRPP"},
+        },
+        "tags": {"team": "cardiology"},
+        "medicalScribeContext": {"patientContext": {"pronouns": "THEY_THEM"}},
+    })
+}
+
+/// A medical conversation on two channels.
+fn conversation_on_channels() -> Value {
+    json!({
+        "media": {"mediaFileUri": "s3://media/visit.wav"},
+        "settings": {"channelIdentification": true},
+        "channelDefinitions": [
+            {"channelId": 0, "participantRole": "CLINICIAN"}, {"channelId": 1, "participantRole": "PATIENT"},
+        ],
+    })
+}
+
+/// The samples of a kind. Together they hold every member, but what only another kind takes.
+pub fn all(kind: Kind) -> Vec<Value> {
+    let samples = match kind {
+        Kind::TranscriptionJob => vec![known_language(), identified_language(), identified_languages()],
+        Kind::MedicalTranscriptionJob => vec![medical_speech()],
+        Kind::CallAnalyticsJob => vec![
+            call(),
+            json!({"media": {"redactedMediaFileUri": "s3://media/call.wav"}}),
+        ],
+        Kind::MedicalScribeJob => vec![conversation(), conversation_on_channels()],
+    };
+    let controlled = |(n, mut sample): (usize, Value)| {
+        let members = sample.as_object_mut().unwrap();
+        if n == 0 {
+            members.extend(controls().as_object().unwrap().clone());
+        }
+        sample
+    };
+    samples.into_iter().enumerate().map(controlled).collect()
+}
+
+/// The least that a kind needs.
+pub fn minimal(kind: Kind) -> Value {
+    let media = json!({"mediaFileUri": "s3://media/a.wav"});
+    match kind {
+        Kind::TranscriptionJob => json!({"languageCode": "en-US", "media": media}),
+        Kind::MedicalTranscriptionJob => {
+            json!({"languageCode": "en-US", "specialty": "PRIMARYCARE", "type": "DICTATION", "media": media})
+        }
+        Kind::CallAnalyticsJob => json!({"media": media}),
+        Kind::MedicalScribeJob => {
+            json!({"settings": {"showSpeakerLabels": true, "maxSpeakerLabels": 2}, "media": media})
+        }
+    }
+}
+
+/// All job controls, none at its default.
+fn controls() -> Value {
+    json!({
+        "transcriptionClassName": "finance", "suspend": true, "startDeadlineSeconds": 60, "backoffLimit": 1,
+        "ttlSecondsAfterFinished": 60, "deletionPolicy": "Retain",
+    })
 }
 
 /// The spec of a class that holds every member.
@@ -381,8 +486,16 @@ pub fn edited(value: &Value, path: &str) -> Option<Value> {
             "redacted" => "redacted_and_unredacted",
             "Retain" => "Delete",
             "en-US" | "de-DE" | "fr-FR" => "en-GB",
-            "PII" | "ALL" => return None,
+            "PII" | "ALL" | "PHI" | "PRIMARYCARE" => return None,
             "NAME" | "SSN" => "EMAIL",
+            "CONVERSATION" => "DICTATION",
+            "AGENT" => "CUSTOMER",
+            "CUSTOMER" => "AGENT",
+            "CLINICIAN" => "PATIENT",
+            "PATIENT" => "CLINICIAN",
+            "GIRPP" => "BIRP",
+            "THEY_THEM" => "SHE_HER",
+            text if text.ends_with('/') => return Some(replaced(value, path, json!(format!("{text}x/")))),
             text => return Some(replaced(value, path, json!(format!("{text}x")))),
         }),
         Value::Object(_) | Value::Array(_) | Value::Null => return None,

@@ -23,8 +23,17 @@ mod fixpoint;
 mod following;
 mod guardrails;
 mod keys;
+mod kinds;
 mod looking;
 mod replying;
+#[path = "../crds/samples.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_in_result,
+    clippy::wildcard_enum_match_arm,
+    reason = "the tests of the CRDs use more of it"
+)]
+mod samples;
 mod sessions;
 mod starting;
 #[path = "../attacks/table.rs"]

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use transcribe_operator::{
     api::{
         conditions::{COMPLETE, ENCRYPTION_READY, FAILED, FINISHED, READY, RECONCILING, STALLED, SUSPENDED},
-        status::{EncryptionMode, JobStatus, OutputStatus, SubmissionOutcome},
+        status::{EncryptionMode, JobStatus, OutputStatus, SkippedFeature, SubmissionOutcome},
     },
     lifecycle::{Facts, FaultKind, Outcome},
 };
@@ -225,9 +225,15 @@ fn a_completed_job_shows_its_results_once() {
         completion_time: Some(ago(67)),
         language_code: Some("en-US".to_owned()),
         output: output.clone(),
+        skipped: vec![SkippedFeature {
+            feature: Some("GENERATIVE_SUMMARIZATION".to_owned()),
+            ..SkippedFeature::default()
+        }],
         ..facts("COMPLETED")
     };
+    let skipped = facts.skipped.clone();
     let after = replied(&acknowledged(HOUR / 10).found(facts), &Outcome::Pending);
+    assert_eq!(after.skipped, skipped);
     assert_eq!(after.duration.as_deref(), Some("2m13s"));
     assert_eq!(
         (after.output, after.language_code.as_deref()),

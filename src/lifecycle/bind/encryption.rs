@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{output::BUCKET_FIELD, refused};
+use super::refused;
 use crate::{
     admission::rules::{credential, personal_data},
     api::{
@@ -38,7 +38,11 @@ pub(in crate::lifecycle) fn effective(
     if key.is_some() && bucket.is_none() {
         let message = "required: only output in a bucket of yours can be encrypted with a key, and Amazon Transcribe would keep \
                        this one in a bucket of its own";
-        return Err(Refusal::field(Reason::OutputRequired, BUCKET_FIELD, message));
+        return Err(Refusal::field(
+            Reason::OutputRequired,
+            spec.output().bucket_field,
+            message,
+        ));
     }
     Ok(Effective { key, context })
 }

@@ -8,6 +8,7 @@ use crate::{
         Spec, TAG_CLUSTER, TAG_NAME, TAG_NAMESPACE, TAG_UID,
         class_words::{UriPattern, expand, matches},
         common::Tags,
+        conditions::Reason,
         types::S3Uri,
     },
     lifecycle::{Class, NameHead, Refusal, Subject},
@@ -85,14 +86,23 @@ pub(in crate::lifecycle) fn resource_names(spec: &Spec, class: &Class, job: &Sub
 }
 
 /// A role that Amazon Transcribe assumes is a privilege: only one that the class names is passed on. The default role fills a
-/// block that names none.
+/// block that names none, and what AWS requires.
 pub(in crate::lifecycle) fn data_access_role(spec: &Spec, class: &Class) -> Result<Option<String>, Refusal> {
-    let Some((field, role)) = spec.data_access() else {
+    let Some(wanted) = spec.data_access() else {
         return Ok(None);
     };
     let rules = class.spec.data_access.as_ref();
     let default = rules.and_then(|rules| rules.default_role_arn.as_ref());
-    let Some(role) = role else {
+    let Some(role) = wanted.named else {
+        if wanted.required && default.is_none() {
+            let message = format!(
+                "required: AWS runs no {} without a data-access role, and class '{}' has no default one; name a role that it \
+                 allows",
+                spec.kind().name(),
+                class.name()
+            );
+            return Err(Refusal::field(Reason::RoleRequired, wanted.field, message));
+        }
         return Ok(default.map(ToString::to_string));
     };
     let allowed = rules
@@ -104,7 +114,7 @@ pub(in crate::lifecycle) fn data_access_role(spec: &Spec, class: &Class) -> Resu
         return Ok(Some(role.to_string()));
     }
     Err(refused(
-        field,
+        wanted.field,
         format!("{}; leave it out or ask for it to be allowed", not_of(class, "role")),
     ))
 }

@@ -11,8 +11,6 @@ use crate::{
     lifecycle::{Class, Refusal, Subject},
 };
 
-pub(super) const BUCKET_FIELD: &str = "spec.outputBucketName";
-const KEY_FIELD: &str = "spec.outputKey";
 /// The longest output key that AWS takes.
 const LONGEST_KEY: usize = 1024;
 /// An attempt's number with as many digits as one can have.
@@ -31,20 +29,21 @@ pub(in crate::lifecycle) struct Output {
 pub(in crate::lifecycle) fn output(spec: &Spec, class: &Class, job: &Subject) -> Result<Output, Refusal> {
     let rules = class.output();
     let default = rules.and_then(|rules| rules.bucket_name.as_ref());
-    let bucket = match spec.output_bucket() {
+    let wanted = spec.output();
+    let bucket = match wanted.bucket {
         Some(named) => {
             let allowed = rules
                 .and_then(|rules| rules.allowed_buckets.as_deref())
                 .unwrap_or_default();
-            let is_allowed = allowed.iter().any(|pattern| matches(pattern.as_str(), named.as_str()));
-            if default != Some(named) && !is_allowed {
+            let is_default = default.is_some_and(|default| default.as_str() == named);
+            if !is_default && !allowed.iter().any(|pattern| matches(pattern.as_str(), named)) {
                 let message = format!(
                     "{}; leave it out for the class's own, or use one that it allows",
                     not_of(class, "bucket")
                 );
-                return Err(refused(BUCKET_FIELD, message));
+                return Err(refused(wanted.bucket_field, message));
             }
-            Some(named.to_string())
+            Some(named.to_owned())
         }
         None => default.map(ToString::to_string),
     };
@@ -54,26 +53,26 @@ pub(in crate::lifecycle) fn output(spec: &Spec, class: &Class, job: &Subject) ->
             key: key(spec, class, job)?,
         });
     }
-    let message = match (
-        rules.is_some_and(|rules| rules.allow_service_managed),
-        spec.output_key(),
-    ) {
+    let service_managed = rules.is_some_and(|rules| rules.allow_service_managed) && !wanted.required;
+    let key = wanted.key.filter(|key| key.named.is_some());
+    let message = match (service_managed, key) {
         (true, None) => return Ok(Output::default()),
-        (true, Some(_)) => {
-            "required: spec.outputKey is a place in an output bucket; name one, or remove the key".to_owned()
-        }
+        (true, Some(key)) => format!(
+            "required: {} is a place in an output bucket; name one, or remove the key",
+            key.field
+        ),
         (false, _) => format!(
             "required: without an output bucket the transcript would be out of your reach, and class '{}' has no bucket of \
              its own",
             class.name()
         ),
     };
-    Err(Refusal::field(Reason::OutputRequired, BUCKET_FIELD, message))
+    Err(Refusal::field(Reason::OutputRequired, wanted.bucket_field, message))
 }
 
 fn key(spec: &Spec, class: &Class, job: &Subject) -> Result<Option<String>, Refusal> {
     let rules = class.output();
-    if !spec.takes_output_key() {
+    let Some(wanted) = spec.output().key else {
         let kind = spec.kind().name();
         let unprefixed = rules
             .and_then(|rules| rules.unprefixed_kinds.as_deref())
@@ -87,18 +86,18 @@ fn key(spec: &Spec, class: &Class, job: &Subject) -> Result<Option<String>, Refu
             class.name()
         );
         return Err(refused("spec", message));
-    }
-    let named = spec.output_key().map_or("", |key| key.as_str());
+    };
+    let named = wanted.named.unwrap_or_default();
     if let Some(problem) = not_canonical(named) {
         return Err(refused(
-            KEY_FIELD,
+            wanted.field,
             format!("the key {problem}; write a plain key, which goes below the class's prefix"),
         ));
     }
     let key = prefix(spec, class, job) + named;
     if expand(&key, &[("attempt", LONGEST_ATTEMPT)]).len() > LONGEST_KEY {
         let message = format!("together with the class's prefix the key has over {LONGEST_KEY} characters; shorten it");
-        return Err(refused(KEY_FIELD, message));
+        return Err(refused(wanted.field, message));
     }
     Ok(Some(key))
 }

@@ -53,6 +53,7 @@ fn ended(next: &mut JobStatus, facts: &Facts) {
 pub(super) fn terminal(next: &mut JobStatus, facts: &Facts, now: Timestamp) -> State {
     ended(next, facts);
     next.identified_languages.clone_from(&facts.identified_languages);
+    next.skipped.clone_from(&facts.skipped);
     next.output = (facts.output != OutputStatus::default()).then(|| facts.output.clone());
     next.completion_time = Some(seconds(facts.completion_time.unwrap_or(now)));
     next.duration = duration(next);

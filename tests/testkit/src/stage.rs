@@ -73,11 +73,13 @@ impl Stage {
 
     /// Applies the committed CRDs and waits until they are served.
     pub async fn install_crds(&self) -> anyhow::Result<()> {
-        let crds = repository().join("crds");
-        let crds = crds.to_str().context("the path of the repository is not UTF-8")?;
+        let folder = repository().join("crds");
+        let crds = folder.to_str().context("the path of the repository is not UTF-8")?;
         self.kubectl.run(&["apply", "--server-side", "-f", crds]).await?.ok()?;
         let api = Api::<CustomResourceDefinition>::all(self.client.clone());
-        for plural in ["transcriptionjobs", "transcriptionclasses"] {
+        for file in std::fs::read_dir(&folder)? {
+            let file = file?.path();
+            let plural = file.file_stem().unwrap_or_default().to_string_lossy();
             let name = format!("{plural}.transcribe-operator.io");
             let served = await_condition(api.clone(), &name, conditions::is_crd_established());
             tokio::time::timeout(Duration::from_secs(20), served)

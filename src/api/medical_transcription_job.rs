@@ -1,0 +1,121 @@
+//! `MedicalTranscriptionJob`: one StartMedicalTranscriptionJob.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::common::{Encryption, JobControls, Media, Tags, named};
+use super::rules;
+use super::spec::{JobSpec, WantedOutput, shared_members};
+use super::status::JobStatus;
+use super::types::{
+    BucketName, Int, LanguageCode, MediaFormat, MedicalContentIdentificationType, MedicalType, OutputKey, ResourceName,
+    Specialty,
+};
+
+/// Which medical speech to transcribe and how: the request of StartMedicalTranscriptionJob, member by member under its AWS
+/// name in lowerCamelCase, and how the operator runs it. The request is immutable once the job is submitted.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[kube(
+    group = "transcribe-operator.io",
+    version = "v1alpha1",
+    kind = "MedicalTranscriptionJob",
+    namespaced,
+    status = "JobStatus",
+    derive = "PartialEq",
+    doc = "One batch job of Amazon Transcribe Medical: it is submitted once, and its outcome is reported in the status.",
+    shortname = "mtj",
+    category = "transcribe",
+    validation = rules::frozen_once_submitted::<MedicalTranscriptionJobSpec>()
+)]
+#[x_kube(
+    validation = Rule::new("self.languageCode == 'en-US'").message(
+        "medical transcription knows en-US only: set languageCode to en-US, or use a TranscriptionJob"
+    ).field_path(".languageCode"),
+    validation = rules::plain_media()
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MedicalTranscriptionJobSpec {
+    /// The language of the media: en-US is the only one.
+    pub language_code: LanguageCode,
+    /// The sample rate of the media in hertz, at least 16000. Best omitted: Amazon Transcribe finds it out, and a wrong one
+    /// fails the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_sample_rate_hertz: Option<Int<16000, 48000>>,
+    /// The format of the media. Best omitted: Amazon Transcribe finds it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_format: Option<MediaFormat>,
+    /// The media to transcribe.
+    pub media: Media,
+    /// The bucket for the output, which AWS requires. The bucket of the class when omitted; which ones are allowed is the
+    /// class's to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_bucket_name: Option<BucketName>,
+    /// Where in the output bucket the transcript goes: the key of the object when it ends in .json, otherwise the prefix
+    /// of the keys. It is put below the key prefix of the class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_key: Option<OutputKey>,
+    /// How the output is encrypted: with the key named here, else with the default key of the class, else with keys that
+    /// Amazon S3 manages (SSE-S3). status.encryption says what is in effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// Speakers, channels, alternatives, vocabulary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<MedicalTranscriptionSettings>,
+    /// Labels what is identified in the transcript: PHI, personal health information, is the only value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_identification_type: Option<MedicalContentIdentificationType>,
+    /// The medical specialty of the media: PRIMARYCARE is the only one that batch jobs know.
+    pub specialty: Specialty,
+    /// Whether one person speaks (DICTATION) or several do (CONVERSATION).
+    #[serde(rename = "type")]
+    pub medical_type: MedicalType,
+    /// Tags of the job in Amazon Transcribe. Keys that begin with transcribe-operator.io/ or aws: are reserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Tags>,
+    /// How the operator runs the job.
+    #[serde(flatten)]
+    pub controls: JobControls,
+}
+
+/// Speakers, channels, alternatives, vocabulary.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[x_kube(
+    validation = rules::speakers(),
+    validation = rules::alternatives()
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MedicalTranscriptionSettings {
+    /// Tells the speakers apart. It needs maxSpeakerLabels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub show_speaker_labels: Option<bool>,
+    /// The greatest number of speakers to tell apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_speaker_labels: Option<Int<2, 30>>,
+    /// Transcribes each of two channels on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_identification: Option<bool>,
+    /// Includes alternative transcriptions. It needs maxAlternatives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub show_alternatives: Option<bool>,
+    /// The greatest number of alternatives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_alternatives: Option<Int<2, 10>>,
+    /// The custom medical vocabulary to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocabulary_name: Option<ResourceName>,
+}
+
+impl JobSpec for MedicalTranscriptionJobSpec {
+    shared_members!();
+
+    fn output(&self) -> WantedOutput<'_> {
+        let bucket = self.output_bucket_name.as_ref().map(BucketName::as_str);
+        WantedOutput::in_bucket(bucket).at_key(self.output_key.as_ref().map(OutputKey::as_str))
+    }
+
+    fn resource_names(&self) -> Vec<(String, &ResourceName)> {
+        let settings = self.settings.as_ref();
+        let vocabulary = settings.and_then(|s| s.vocabulary_name.as_ref());
+        named([("spec.settings.vocabularyName", vocabulary)]).collect()
+    }
+}
