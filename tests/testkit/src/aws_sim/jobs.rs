@@ -52,6 +52,11 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// A member of the request; null if it has none.
+    pub(super) fn member(&self, name: &str) -> &Value {
+        self.request.get(name).unwrap_or(&Value::Null)
+    }
+
     pub(super) fn status(&self, at: i64) -> &'static str {
         match (self.started, self.ended, self.reason()) {
             (_, Some(ended), None) if ended <= at => "COMPLETED",

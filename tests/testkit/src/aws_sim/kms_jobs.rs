@@ -3,13 +3,14 @@
 //! That the caller, and the role that the job runs as, must be allowed to use the key is documented. What AWS says of a
 //! key that cannot be used, and when, is not: see [`KeyFault`]. Here Transcribe makes a data key, in the name of each of
 //! them and with the job's encryption context; with another account's key it also encrypts. A managed key of AWS is
-//! refused by its own policy, which names another service.
+//! refused by its own policy, which names another service. To the context of some kinds of jobs it adds pairs of its own.
 
 use std::collections::BTreeMap;
 
 use super::config::KeyFault;
 use super::error::AwsError;
 use super::iam::{Principal, account_of};
+use super::kinds::Kind;
 use super::kms::{Access, texts, usable};
 use super::kms_id::resolve;
 use super::kms_keys::{Key, Keys};
@@ -30,7 +31,7 @@ pub(super) struct JobKey {
 impl JobKey {
     /// The key of a Start; none if the request has none. An alias is followed now and not again. `runner` is whom the
     /// job runs as, be it the caller or a role.
-    pub(super) fn of(call: &Call<'_>, keys: &Keys, runner: &Principal) -> Option<Self> {
+    pub(super) fn of(call: &Call<'_>, kind: &Kind, keys: &Keys, runner: &Principal) -> Option<Self> {
         let key_id = Some(call.text("/OutputEncryptionKMSKeyId")).filter(|id| !id.is_empty())?;
         let role = Some(runner).filter(|runner| runner.arn != call.caller.principal.arn);
         let mut found = Self {
@@ -39,6 +40,12 @@ impl JobKey {
             principals: std::iter::once(&call.caller.principal).chain(role).cloned().collect(),
             context: texts(&call.body, "KMSEncryptionContext"),
         };
+        if let Some(service) = kind.context {
+            let added = |what: &str| format!("aws:{}:transcribe:{service}:{what}", call.caller.region);
+            let name = call.text(&format!("/{}", kind.name)).to_owned();
+            found.context.insert(added("job-name"), name);
+            found.context.insert(added("start-time-epoch-ms"), call.now.to_string());
+        }
         if let Some(arn) = found.resolved(keys) {
             found.key_id = arn;
         }

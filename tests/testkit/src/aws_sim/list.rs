@@ -10,7 +10,7 @@ use super::World;
 use super::error::AwsError;
 use super::jobs::Job;
 use super::kinds::Kind;
-use super::render;
+use super::render::{self, Moment};
 use super::transcribe::Call;
 
 /// The size of a page if the request does not say.
@@ -43,10 +43,11 @@ pub(super) fn list(world: &World, call: &Call<'_>, kind: &'static Kind) -> Resul
     };
     let page = &jobs[..size.min(jobs.len())];
 
+    let moment = Moment { at, nonce: call.nonce };
     let mut reply = Map::new();
     let summaries = page
         .iter()
-        .map(|job| render::summary(call.model, kind, job, at))
+        .map(|job| render::summary(call.model, kind, job, moment))
         .collect();
     reply.insert(format!("{}Summaries", kind.entity), summaries);
     if !status.is_empty() {

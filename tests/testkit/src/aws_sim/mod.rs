@@ -5,7 +5,7 @@
 //!
 //! A request passes, in this order: the fault rules, the caller's signature header and credentials ([`auth`]), the quota
 //! ([`quota`]), the AWS model ([`model`]), the caller's rights ([`rights`]), the rules between members ([`rules`]), and
-//! then the records ([`jobs`]). Every call that changed a record leaves a line in the [`ledger`], and every call one in
+//! then the records ([`jobs`]). What the four kinds of jobs differ in is in [`kinds`]. Every call that changed a record leaves a line in the [`ledger`], and every call one in
 //! the [`trail`]. KMS ([`kms`]) has keys in place of records, and STS ([`sts`]) sessions. Who may do what is for [`iam`]
 //! to say; Transcribe uses keys ([`kms_jobs`]) and buckets ([`s3_jobs`]) for its jobs in the caller's name.
 //!
@@ -66,6 +66,7 @@ mod ledger;
 mod list;
 mod model;
 pub mod outcomes;
+mod output;
 mod quota;
 mod render;
 mod rights;

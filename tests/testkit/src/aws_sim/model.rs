@@ -373,7 +373,7 @@ fn decoded_length(text: &str) -> Option<usize> {
 }
 
 /// Members appear in violations with a small first letter.
-fn member_path(name: &str) -> String {
+pub(super) fn member_path(name: &str) -> String {
     let mut letters = name.chars();
     letters
         .next()

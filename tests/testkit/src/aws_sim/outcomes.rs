@@ -12,8 +12,9 @@
 //! | `fail-channels` | FAILED: Invalid number of channels: number of channels too large |
 //! | `fail-internal` | FAILED, with a reason that is not one of the six documented ones |
 //! | `fail-first-N`, N a digit | the first N jobs with this URI fail like `fail-internal`, the next ones complete |
+//! | `skip-content`, `skip-safety` | COMPLETED, without the summary that a Call Analytics job may have asked for |
 //!
-//! All others complete.
+//! All others complete. The six reasons are documented for all kinds but MedicalScribeJob, for which none is.
 
 use std::collections::HashMap;
 
@@ -36,6 +37,20 @@ pub const FAILURES: [(&str, &str); 6] = [
     (
         "fail-channels",
         "Invalid number of channels: number of channels too large",
+    ),
+];
+
+/// A part of a media URI, and for what reason a summary is skipped then: the documented code, and a text that is inferred.
+pub const SKIPS: [(&str, &str, &str); 2] = [
+    (
+        "skip-content",
+        "INSUFFICIENT_CONVERSATION_CONTENT",
+        "The conversation has too little content for a summary.",
+    ),
+    (
+        "skip-safety",
+        "FAILED_SAFETY_GUIDELINES",
+        "The summary doesn't meet the safety guidelines.",
     ),
 ];
 

@@ -19,7 +19,7 @@ use super::world::Estate;
 /// The service as trust policies and `iam:PassedToService` name it.
 const SERVICE: &str = "transcribe.amazonaws.com";
 
-/// Members of a Start and the condition keys that have their values.
+/// Members of a Start and the condition keys that have their values. An operation has those keys whose members it has.
 const OUTPUT: [(&str, &str); 4] = [
     ("/OutputBucketName", "transcribe:OutputBucketName"),
     ("/OutputKey", "transcribe:OutputKey"),
@@ -61,26 +61,21 @@ pub(super) fn authorize(world: &World, call: &Call<'_>) -> Result<(), AwsError> 
         }
         allow(&world.estate, &wish)?;
     }
-    match role(call) {
+    let role = match Kind::of_operation(call.operation) {
+        Some((kind, Verb::Start)) => kind.role(&call.body),
+        Some((_, Verb::Get | Verb::List | Verb::Delete)) | None => None,
+    };
+    match role {
         Some(role_arn) => pass_role(&world.estate, call, role_arn),
         None => Ok(()),
     }
-}
-
-/// The role that a Start gives to Transcribe.
-pub(super) fn role<'c>(call: &'c Call<'_>) -> Option<&'c str> {
-    let pointers = ["/JobExecutionSettings/DataAccessRoleArn", "/DataAccessRoleArn"];
-    pointers
-        .map(|pointer| call.text(pointer))
-        .into_iter()
-        .find(|arn| !arn.is_empty())
 }
 
 /// Whether the role exists and trusts Transcribe, for jobs of the caller's account. A role that no test has put there
 /// is taken to be good for a caller whom no test has put there.
 pub(super) fn assume(estate: &Estate, call: &Call<'_>, kind: &Kind) -> Result<Principal, AwsError> {
     let caller = &call.caller.principal;
-    let Some(arn) = role(call) else {
+    let Some(arn) = kind.role(&call.body) else {
         return Ok(caller.clone());
     };
     if estate.iam.role(arn).is_none() && caller.is_unknown() {

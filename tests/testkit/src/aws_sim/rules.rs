@@ -1,127 +1,98 @@
-//! What AWS refuses although the model admits it: rules between members, as the API reference states them.
+//! What AWS refuses although the model admits it: rules between members, as the API reference states them. Here is what
+//! the kinds share; what one has for itself is with it in [`super::kinds`].
 //!
 //! Texts that are documented or recorded stand word for word; for the others only the code is known.
 
 use serde_json::Value;
 
 use super::error::AwsError;
+use super::kinds::Kind;
 
-/// The languages of batch redaction.
-const REDACTION: [&str; 9] = [
-    "en-US", "es-US", "fr-FR", "fr-CA", "de-DE", "de-CH", "it-IT", "pt-PT", "pt-BR",
-];
-/// The Regions in which ar-SA needs 16 kHz.
-const AR_SA_WIDEBAND: [&str; 4] = ["us-gov-west-1", "us-gov-east-1", "ca-west-1", "af-south-1"];
 /// A resource has at most this many tags.
 pub(super) const MAX_TAGS: usize = 50;
 
 /// A rule: when it is broken, and what AWS says then.
-type Rule = (fn(&Value) -> bool, &'static str);
+pub(super) type Rule = (fn(&Asked<'_>) -> bool, &'static str);
 
-/// The rules of StartTranscriptionJob.
-const TRANSCRIPTION: [Rule; 17] = [
-    (
-        |body| ways_to_a_language(body) == 0,
-        "The language code is missing. Either add a language code or turn on language identification.",
-    ),
-    (
-        |body| !has(body, "/Media/MediaFileUri"),
-        "The media file URI is missing. Add the location of your media file and try your request again.",
-    ),
-    (
-        |body| has(body, "/Media/RedactedMediaFileUri"),
-        "RedactedMediaFileUri is only supported for Call Analytics jobs.",
-    ),
-    (
-        |body| has(body, "/LanguageOptions") && (!identifies(body) || length(body, "/LanguageOptions") < 2),
-        "LanguageOptions needs language identification and at least two language codes.",
-    ),
-    (
-        |body| has(body, "/LanguageIdSettings") && !identifies(body),
-        "LanguageIdSettings can only be used with language identification.",
-    ),
-    (
-        |body| {
-            flag(body, "/IdentifyMultipleLanguages")
-                && members(body, "/LanguageIdSettings").any(|settings| has(settings, "/LanguageModelName"))
-        },
-        "Custom language models can't be used with multi-language identification.",
-    ),
-    (
-        |body| has(body, "/ModelSettings") && (identifies(body) || !has(body, "/ModelSettings/LanguageModelName")),
-        "ModelSettings needs a LanguageModelName and can't be used with language identification.",
-    ),
-    (
-        |body| has(body, "/OutputKey") && !has(body, "/OutputBucketName"),
-        "You must specify a value for outputBucketName when you specify outputKey.",
-    ),
-    (
-        |body| has(body, "/OutputEncryptionKMSKeyId") && !has(body, "/OutputBucketName"),
-        "You must specify a value for outputBucketName when you specify outputEncryptionKMSKeyId.",
-    ),
-    (
-        |body| has(body, "/KMSEncryptionContext") && !has(body, "/OutputEncryptionKMSKeyId"),
-        "You must specify a value for outputEncryptionKMSKeyId when you specify an encryption context.",
-    ),
-    (
-        |body| {
-            let settings = "/JobExecutionSettings";
-            has(body, settings)
-                && !(has(body, &format!("{settings}/AllowDeferredExecution"))
-                    && has(body, &format!("{settings}/DataAccessRoleArn")))
-        },
-        "JobExecutionSettings needs both AllowDeferredExecution and DataAccessRoleArn.",
-    ),
-    (
-        |body| flag(body, "/Settings/ShowSpeakerLabels") != has(body, "/Settings/MaxSpeakerLabels"),
-        "ShowSpeakerLabels and MaxSpeakerLabels must be used together.",
-    ),
-    (
-        |body| flag(body, "/Settings/ShowAlternatives") != has(body, "/Settings/MaxAlternatives"),
-        "ShowAlternatives and MaxAlternatives must be used together.",
-    ),
-    (
-        |body| has(body, "/Settings/VocabularyFilterName") && !has(body, "/Settings/VocabularyFilterMethod"),
-        "VocabularyFilterName needs a VocabularyFilterMethod.",
-    ),
-    (
-        |body| has(body, "/ContentRedaction") && (identifies(body) || !REDACTION.contains(&language(body))),
-        "Content redaction isn't supported for the language that you specified.",
-    ),
-    (
-        |body| has(body, "/ToxicityDetection") && (identifies(body) || language(body) != "en-US"),
-        "Toxicity detection is only supported for US English.",
-    ),
-    (
-        |body| text(body, "/Settings/VocabularyName").contains("missing"),
-        "The requested vocabulary couldn't be found. Check the vocabulary name and try your request again.",
-    ),
-];
-
-/// Check StartTranscriptionJob.
-pub(super) fn transcription(body: &Value, region: &str) -> Result<(), AwsError> {
-    if let Some((_, text)) = TRANSCRIPTION.iter().find(|(broken, _)| broken(body)) {
-        return Err(AwsError::bad_request(*text));
-    }
-    let rate = body.get("MediaSampleRateHertz").and_then(Value::as_i64);
-    if language(body) == "ar-SA" && AR_SA_WIDEBAND.contains(&region) && rate.is_some_and(|rate| rate < 16_000) {
-        return Err(AwsError::bad_request(
-            "In this Region, ar-SA needs a sample rate of at least 16,000 Hz.",
-        ));
-    }
-    tags(body)
+/// What a Start asks for, and where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'b> {
+    pub(super) body: &'b Value,
+    pub(super) region: &'b str,
 }
 
-/// More than one way to a language is accepted, and "your transcription job fails".
-pub(super) fn transcription_doomed(body: &Value) -> Option<&'static str> {
-    (ways_to_a_language(body) > 1).then_some(
-        "Only one of LanguageCode, IdentifyLanguage and IdentifyMultipleLanguages can be used in a transcription job",
-    )
+pub(super) const MEDIA: Rule = (
+    |asked| !asked.has("/Media/MediaFileUri"),
+    "The media file URI is missing. Add the location of your media file and try your request again.",
+);
+pub(super) const MEDIA_OF_EITHER_SORT: Rule = (
+    |asked| !asked.has("/Media/MediaFileUri") && !asked.has("/Media/RedactedMediaFileUri"),
+    MEDIA.1,
+);
+pub(super) const NO_REDACTED_MEDIA: Rule = (
+    |asked| asked.has("/Media/RedactedMediaFileUri"),
+    "RedactedMediaFileUri is only supported for Call Analytics jobs.",
+);
+pub(super) const CONTEXT_NEEDS_KEY: Rule = (
+    |asked| asked.has("/KMSEncryptionContext") && !asked.has("/OutputEncryptionKMSKeyId"),
+    "You must specify a value for outputEncryptionKMSKeyId when you specify an encryption context.",
+);
+pub(super) const SPEAKERS: Rule = (
+    |asked| asked.flag("/Settings/ShowSpeakerLabels") != asked.has("/Settings/MaxSpeakerLabels"),
+    "ShowSpeakerLabels and MaxSpeakerLabels must be used together.",
+);
+pub(super) const ALTERNATIVES: Rule = (
+    |asked| asked.flag("/Settings/ShowAlternatives") != asked.has("/Settings/MaxAlternatives"),
+    "ShowAlternatives and MaxAlternatives must be used together.",
+);
+pub(super) const FILTER: Rule = (
+    |asked| asked.has("/Settings/VocabularyFilterName") && !asked.has("/Settings/VocabularyFilterMethod"),
+    "VocabularyFilterName needs a VocabularyFilterMethod.",
+);
+pub(super) const VOCABULARY: Rule = (
+    |asked| asked.text("/Settings/VocabularyName").contains("missing"),
+    "The requested vocabulary couldn't be found. Check the vocabulary name and try your request again.",
+);
+pub(super) const CHANNEL_IDS: Rule = (
+    |asked| {
+        let mut ids: Vec<_> = asked
+            .members("/ChannelDefinitions")
+            .map(|channel| channel["ChannelId"].as_i64())
+            .collect();
+        ids.sort_unstable();
+        !ids.is_empty() && ids != [Some(0), Some(1)]
+    },
+    "ChannelDefinitions must define channel 0 and channel 1.",
+);
+/// A channel without a role is one of both participants.
+pub(super) const CHANNEL_ROLES: Rule = (
+    |asked| {
+        let mut roles = asked
+            .members("/ChannelDefinitions")
+            .filter_map(|channel| channel["ParticipantRole"].as_str());
+        roles.next().is_some_and(|first| roles.any(|role| role == first))
+    },
+    "Each channel in ChannelDefinitions must have a ParticipantRole of its own.",
+);
+
+/// Check a Start.
+pub(super) fn check(kind: &Kind, asked: &Asked<'_>) -> Result<(), AwsError> {
+    match broken(kind.rules, asked) {
+        Some(text) => Err(AwsError::bad_request(text)),
+        None => tags(asked.body),
+    }
+}
+
+/// The text of the first rule that is broken.
+pub(super) fn broken(rules: &[Rule], asked: &Asked<'_>) -> Option<&'static str> {
+    rules.iter().find(|(broken, _)| broken(asked)).map(|(_, text)| *text)
 }
 
 /// Tags of any request: at most 50, each key once, none of AWS's own.
 pub(super) fn tags(body: &Value) -> Result<(), AwsError> {
-    let mut keys: Vec<_> = members(body, "/Tags").map(|tag| text(tag, "/Key")).collect();
+    let asked = Asked { body, region: "" };
+    let key = |tag: &'_ Value| tag["Key"].as_str().unwrap_or_default().to_owned();
+    let mut keys: Vec<_> = asked.members("/Tags").map(key).collect();
     if keys.len() > MAX_TAGS {
         return Err(AwsError::bad_request("A resource can have at most 50 tags."));
     }
@@ -140,41 +111,38 @@ pub(super) fn tags(body: &Value) -> Result<(), AwsError> {
     }
 }
 
-fn ways_to_a_language(body: &Value) -> usize {
-    usize::from(has(body, "/LanguageCode"))
-        + usize::from(flag(body, "/IdentifyLanguage"))
-        + usize::from(flag(body, "/IdentifyMultipleLanguages"))
-}
+impl<'b> Asked<'b> {
+    /// Whether there is such a member; a null one is absent.
+    pub(super) fn has(&self, pointer: &str) -> bool {
+        self.body.pointer(pointer).is_some_and(|value| !value.is_null())
+    }
 
-fn identifies(body: &Value) -> bool {
-    flag(body, "/IdentifyLanguage") || flag(body, "/IdentifyMultipleLanguages")
-}
+    /// Whether the member is true.
+    pub(super) fn flag(&self, pointer: &str) -> bool {
+        self.body.pointer(pointer) == Some(&Value::Bool(true))
+    }
 
-fn language(body: &Value) -> &str {
-    text(body, "/LanguageCode")
-}
+    /// The member's text, empty if there is none.
+    pub(super) fn text(&self, pointer: &str) -> &'b str {
+        self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
 
-fn has(body: &Value, pointer: &str) -> bool {
-    body.pointer(pointer).is_some_and(|value| !value.is_null())
-}
+    /// The member's number.
+    pub(super) fn number(&self, pointer: &str) -> Option<i64> {
+        self.body.pointer(pointer)?.as_i64()
+    }
 
-fn flag(body: &Value, pointer: &str) -> bool {
-    body.pointer(pointer) == Some(&Value::Bool(true))
-}
+    /// How many items or values the member has.
+    pub(super) fn length(&self, pointer: &str) -> usize {
+        self.members(pointer).count()
+    }
 
-fn text<'b>(body: &'b Value, pointer: &str) -> &'b str {
-    body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn length(body: &Value, pointer: &str) -> usize {
-    members(body, pointer).count()
-}
-
-/// The items of a list or the values of a map.
-fn members<'b>(body: &'b Value, pointer: &str) -> Box<dyn Iterator<Item = &'b Value> + 'b> {
-    match body.pointer(pointer) {
-        Some(Value::Array(items)) => Box::new(items.iter()),
-        Some(Value::Object(items)) => Box::new(items.values()),
-        _ => Box::new(std::iter::empty()),
+    /// The items of a list or the values of a map.
+    pub(super) fn members(&self, pointer: &str) -> Box<dyn Iterator<Item = &'b Value> + 'b> {
+        match self.body.pointer(pointer) {
+            Some(Value::Array(items)) => Box::new(items.iter()),
+            Some(Value::Object(items)) => Box::new(items.values()),
+            _ => Box::new(std::iter::empty()),
+        }
     }
 }

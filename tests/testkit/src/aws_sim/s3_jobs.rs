@@ -2,14 +2,12 @@
 //! given, otherwise in the caller's. That both need their rights is documented; so is the answer to media that cannot be
 //! read. That an output that cannot be written is found at Start, and later when the job ends, is inferred.
 
-use serde_json::Value;
-
 use super::buckets::ObjectUse;
 use super::error::AwsError;
 use super::iam::Principal;
 use super::kinds::Kind;
 use super::outcomes;
-use super::render::output_key;
+use super::output::{bucket_and_key, own_place};
 use super::transcribe::Call;
 use super::world::Estate;
 
@@ -19,8 +17,8 @@ pub(super) struct JobFiles {
     principal: Principal,
     region: String,
     media: String,
-    /// Bucket and key; absent if the output stays with the service.
-    output: Option<(String, String)>,
+    /// Buckets and keys; none if the output stays with the service.
+    output: Vec<(String, String)>,
 }
 
 impl JobFiles {
@@ -29,8 +27,8 @@ impl JobFiles {
         Self {
             principal,
             region: call.caller.region.clone(),
-            media: call.text("/Media/MediaFileUri").to_owned(),
-            output: output(&call.body, call.text(&format!("/{}", kind.name))),
+            media: kind.media(&call.body).to_owned(),
+            output: output(kind, call),
         }
     }
 
@@ -50,8 +48,8 @@ impl JobFiles {
 
     /// Whether the output could be written now.
     pub(super) fn is_writable(&self, estate: &Estate) -> bool {
-        let output = self.output.as_ref();
-        output.is_none_or(|(bucket, key)| self.may(estate, "PutObject", bucket, key))
+        let mut output = self.output.iter();
+        output.all(|(bucket, key)| self.may(estate, "PutObject", bucket, key))
     }
 
     /// Media that are not named by an `s3://` URI are not looked for here; only who may do everything can read them.
@@ -76,17 +74,11 @@ impl JobFiles {
     }
 }
 
-/// The bucket and the key of a job's transcript; none if it stays with the service.
-fn output(body: &Value, job_name: &str) -> Option<(String, String)> {
-    let text = |member: &str| body.get(member).and_then(Value::as_str);
-    let (bucket, key) = match text("OutputLocation") {
-        Some(location) => bucket_and_key(location).map(|(bucket, key)| (bucket, Some(key)))?,
-        None => (text("OutputBucketName")?, text("OutputKey")),
+/// The buckets and the keys of all that the job is to write into a bucket of one's own.
+fn output(kind: &Kind, call: &Call<'_>) -> Vec<(String, String)> {
+    let Some((bucket, key)) = own_place(kind, &call.body, call.text(&format!("/{}", kind.name))) else {
+        return Vec::new();
     };
-    Some((bucket.to_owned(), output_key(job_name, key)))
-}
-
-fn bucket_and_key(uri: &str) -> Option<(&str, &str)> {
-    let rest = uri.strip_prefix("s3://")?;
-    Some(rest.split_once('/').unwrap_or((rest, "")))
+    let files = (kind.files)(&call.body, &key);
+    files.keys().map(|key| (bucket.clone(), key)).collect()
 }

@@ -11,8 +11,9 @@ use super::jobs::{Job, Key};
 use super::kinds::{Kind, Verb};
 use super::kms_jobs::JobKey;
 use super::ledger::LedgerLine;
-use super::model::Model;
+use super::model::{Model, member_path};
 use super::render::{self, Moment};
+use super::rules::Asked;
 use super::s3_jobs::JobFiles;
 use super::{World, kms_jobs, list, outcomes, rights, rules, trail};
 
@@ -51,31 +52,34 @@ pub(super) fn apply(world: &mut World, call: &Call<'_>) -> Result<Value, AwsErro
 }
 
 fn start(world: &mut World, call: &Call<'_>, kind: &'static Kind) -> Result<Value, AwsError> {
-    (kind.rules)(&call.body, &call.caller.region)?;
-    if world.config.opted_out && !call.body.get("OutputBucketName").is_some_and(Value::is_string) {
-        let account = &call.caller.account;
+    let asked = Asked {
+        body: &call.body,
+        region: &call.caller.region,
+    };
+    rules::check(kind, &asked)?;
+    if world.config.opted_out && !asked.has(&format!("/{}", kind.destination)) {
+        let (member, account) = (member_path(kind.destination), &call.caller.account);
         return Err(AwsError::bad_request(format!(
-            "You must specify a value for outputBucketName because your account, {account}, has opted out"
+            "You must specify a value for {member} because your account, {account}, has opted out"
         )));
     }
     let key = call.key(kind);
     if world.jobs.get(&key, call.now).is_some() {
         return Err(AwsError::conflict());
     }
-    let uri = call.text("/Media/MediaFileUri");
+    let uri = kind.media(&call.body);
     let runner = rights::assume(&world.estate, call, kind)?;
     outcomes::refuse_media(uri)?;
-    let encryption = JobKey::of(call, &world.estate.keys, &runner);
+    let encryption = JobKey::of(call, kind, &world.estate.keys, &runner);
     let files = JobFiles::of(call, kind, runner);
     files.check(&world.estate)?;
     let usable = encryption.as_ref().is_none_or(|key| key.is_usable(&world.estate));
     kms_jobs::refuse(usable, world.config.key_fault)?;
-    let defer = call.body.pointer("/JobExecutionSettings/AllowDeferredExecution") == Some(&Value::Bool(true));
-    world.jobs.check_room(&key, defer, &world.config)?;
+    world.jobs.check_room(&key, (kind.defers)(&call.body), &world.config)?;
     let place = (key.account.clone(), key.region.clone(), uri.to_owned());
     let seen = world.seen.get(&place).copied().unwrap_or_default();
     let (failure, run_ms) = outcomes::decide(&mut world.config, &key.name, uri, seen);
-    let failure = (kind.doomed)(&call.body).map(str::to_owned).or(failure);
+    let failure = rules::broken(kind.doomed, &asked).map(str::to_owned).or(failure);
     let job = Job {
         seq: 0,
         request: call.body.as_object().cloned().unwrap_or_default(),
@@ -236,10 +240,7 @@ impl Call<'_> {
                 "The ARN must be of your account and of the Region of your request.",
             ));
         }
-        let kind = super::kinds::KINDS
-            .iter()
-            .find(|kind| kind.resource == resource)
-            .ok_or_else(no_resource)?;
+        let kind = Kind::of_resource(resource).ok_or_else(no_resource)?;
         let (account, region) = (account.to_owned(), region.to_owned());
         Ok(Key {
             account,
