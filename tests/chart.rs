@@ -222,6 +222,10 @@ async fn tenants_may_edit_or_view_jobs_and_never_their_status() {
     }
     for (user, verb, resource, answer) in [
         ("editer", "create", "transcriptionjobs", "yes"),
+        ("editer", "create", "medicaltranscriptionjobs", "yes"),
+        ("editer", "create", "callanalyticsjobs", "yes"),
+        ("editer", "create", "medicalscribejobs", "yes"),
+        ("editer", "update", "medicalscribejobs/status", "no"),
         ("editer", "deletecollection", "transcriptionjobs", "yes"),
         ("editer", "patch", "transcriptionjobs/status", "no"),
         ("editer", "update", "transcriptionjobs/status", "no"),
