@@ -19,9 +19,13 @@ mod controls;
 mod deletion;
 mod happy;
 mod keys;
+mod kinds;
 mod poison;
 mod records;
 mod refusals;
+#[path = "../crds/samples.rs"]
+#[allow(dead_code, clippy::unwrap_in_result, reason = "the tests of the CRDs use more of it")]
+mod samples;
 mod scene;
 mod silence;
 mod sweeper;
@@ -91,6 +95,9 @@ fn main() -> anyhow::Result<()> {
             a_job_without_a_key_says_that_its_output_is_encrypted_with_sse_s3,
             every_member_of_the_request_arrives_in_aws_as_the_manifest_says,
             the_request_of_a_submitted_job_is_frozen_and_the_refusal_says_what_to_do;
+        kinds:
+            each_runs_once_with_its_key_and_takes_its_record_along,
+            running_jobs_of_every_kind_are_followed_by_sweeps_alone;
         poison:
             poisoned_objects_say_so_can_be_deleted_and_do_not_hold_up_the_others;
         records:

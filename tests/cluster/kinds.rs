@@ -1,0 +1,118 @@
+//! Every kind, from `kubectl apply` to the deletion of its record.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use testkit::stage::REGION;
+use tokio::{sync::OnceCell, time::sleep};
+use transcribe_operator::api::Kind;
+
+use crate::samples::minimal;
+use crate::scene::{KEY, ROLE, Scene, Tenant, says, tenant};
+
+const CLASS: &str = "every-kind";
+/// Scenarios run at the same time, and two that apply one new object get in each other's way.
+static MADE: OnceCell<()> = OnceCell::const_new();
+
+/// A tenant whose class takes every kind and supplies what AWS requires.
+async fn tenant_of_every_kind(prefix: &str) -> Result<Tenant<'static>> {
+    let class = json!({
+        "region": REGION,
+        "namespaceSelector": {},
+        "input": {"allowedUris": ["*"]},
+        "output": {"bucketName": "kinds-transcripts", "unprefixedKinds": ["MedicalScribeJob"]},
+        "encryption": {"defaultKmsKeyId": KEY, "addedContext": {"team": "{namespace}"}, "kindsWithoutContext": "Allow"},
+        "dataAccess": {"defaultRoleArn": ROLE},
+    });
+    let stage = &Scene::shared().await?.stage;
+    MADE.get_or_try_init(|| stage.class(CLASS, false, &class)).await?;
+    tenant(prefix).await
+}
+
+fn object(kind: Kind, name: &str) -> Value {
+    let mut spec = minimal(kind);
+    spec["transcriptionClassName"] = json!(CLASS);
+    spec["media"]["mediaFileUri"] = json!(format!("s3://media/{name}.wav"));
+    let api_version = "transcribe-operator.io/v1alpha1";
+    json!({"apiVersion": api_version, "kind": kind.name(), "metadata": {"name": name}, "spec": spec})
+}
+
+async fn get(tenant: &Tenant<'_>, kind: Kind, name: &str) -> Result<Value> {
+    let shown = tenant.kubectl(&["get", kind.plural(), name, "-o", "json"]).await?;
+    Ok(serde_json::from_str(&shown)?)
+}
+
+async fn until_condition(tenant: &Tenant<'_>, kind: Kind, name: &str, condition: &str) -> Result<Value> {
+    let (what, condition) = (format!("{}/{name}", kind.plural()), format!("--for={condition}"));
+    let waited = tenant.kubectl(&["wait", &what, &condition, "--timeout=60s"]).await;
+    let seen = get(tenant, kind, name).await?;
+    ensure!(waited.is_ok(), "{kind}: {waited:?}: {:#}", seen["status"]);
+    Ok(seen)
+}
+
+pub async fn each_runs_once_with_its_key_and_takes_its_record_along() -> Result<()> {
+    let tenant = tenant_of_every_kind("kinds").await?;
+    for kind in Kind::ALL {
+        tenant.apply(&object(*kind, "call")).await?;
+    }
+    for kind in Kind::ALL {
+        let seen = until_condition(&tenant, *kind, "call", "condition=Finished").await?;
+        let status = &seen["status"];
+        let uid = seen["metadata"]["uid"].as_str().unwrap();
+        assert_eq!(status["jobStatus"], "COMPLETED", "{kind}: {status:#}");
+        assert_eq!(status["encryption"]["kmsKeyArn"], KEY, "{kind}");
+        let context = (*kind != Kind::CallAnalyticsJob).then(|| json!({"team": tenant.namespace}));
+        assert_eq!(status["encryption"]["context"], json!(context), "{kind}");
+        let prefix = match kind {
+            Kind::MedicalScribeJob => "s3://kinds-transcripts/".to_owned(),
+            _ => format!("s3://kinds-transcripts/{}/{kind}/call/{uid}-1/", tenant.namespace),
+        };
+        says(
+            status["output"]["transcriptUri"].as_str().unwrap_or_default(),
+            &[&prefix],
+        )?;
+        let note = status["output"]["clinicalDocumentUri"].is_string();
+        assert_eq!(note, *kind == Kind::MedicalScribeJob, "{kind}");
+        for time in ["creationTime", "startTime", "completionTime", "duration"] {
+            assert!(status[time].is_string(), "{kind} {time}: {status:#}");
+        }
+        let starts = tenant.applied(&format!("Start{kind}"), uid);
+        assert_eq!(starts.len(), 1, "{kind}: {starts:#?}");
+        assert_eq!(starts[0].body["OutputEncryptionKMSKeyId"], KEY, "{kind}");
+        assert_eq!(tenant.records(uid)[0].kind, kind.name());
+
+        tenant
+            .kubectl(&["delete", kind.plural(), "call", "--timeout=60s"])
+            .await?;
+        assert_eq!(tenant.applied(&format!("Delete{kind}"), uid).len(), 1, "{kind}");
+        assert!(tenant.records(uid).is_empty(), "{kind}");
+    }
+    Ok(())
+}
+
+/// The sweeps of one kind say nothing about the jobs of another.
+pub async fn running_jobs_of_every_kind_are_followed_by_sweeps_alone() -> Result<()> {
+    let tenant = tenant_of_every_kind("sweeps").await?;
+    let mut gets = Vec::new();
+    for kind in Kind::ALL {
+        tenant.apply(&object(*kind, "slow")).await?;
+        let running = "jsonpath={.status.jobStatus}=IN_PROGRESS";
+        let seen = until_condition(&tenant, *kind, "slow", running).await?;
+        let uid = seen["metadata"]["uid"].as_str().unwrap().to_owned();
+        gets.push((tenant.count(&uid, &format!("Get{kind}")), uid));
+    }
+    for n in 0..6 {
+        // A pass looks at what the last sweep saw.
+        let touched = format!("touched=n{n}");
+        for kind in Kind::ALL {
+            let args = ["label", kind.plural(), "slow", "--overwrite", &touched];
+            tenant.kubectl(&args).await?;
+        }
+        sleep(Duration::from_millis(300)).await;
+    }
+    for (kind, (get, _)) in Kind::ALL.iter().zip(&gets) {
+        assert_eq!(tenant.sim().fired(*get), 0, "{kind} was got one by one");
+    }
+    Ok(())
+}
