@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::rig::{denial, judged};
+use crate::rig::{denial, item, judged};
 
 const ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 const ALIAS_ARN: &str = "arn:aws:kms:eu-west-1:111122223333:alias/a";
@@ -93,6 +93,42 @@ fn what_a_class_may_supply_or_allow_is_not_judged() {
     let expected = "not judged: spec.jobExecutionSettings.dataAccessRoleArn: whether the class allows this role";
     assert_eq!(warnings(&[], role), [expected]);
     assert_eq!(warnings(&[], json!({"transcriptionClassName": "any"})), [""; 0]);
+}
+
+#[test]
+fn what_only_a_class_can_say_of_a_kind_is_not_judged() {
+    let example = |name: &str| {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("examples")
+            .join(name);
+        let item = item(&[], &std::fs::read_to_string(file).unwrap());
+        assert_eq!(item["allowed"], true, "{item}");
+        let warnings = item["warnings"].as_array().unwrap().clone();
+        warnings
+            .iter()
+            .map(|warning| warning.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let no_prefix =
+        "not judged: spec: whether the class accepts this kind, whose output has no prefix (unprefixedKinds)";
+    let no_context = "not judged: spec: whether the class accepts this kind, which takes no encryption context (kindsWithoutContext)";
+    let role = "not judged: spec.dataAccessRoleArn: whether the class";
+    for (name, expected) in [
+        ("transcription-job-rich.yaml", vec![]),
+        ("medical-transcription-job-rich.yaml", vec![]),
+        ("call-analytics-job-rich.yaml", vec![no_context.to_owned()]),
+        (
+            "medical-scribe-job-rich.yaml",
+            vec![no_prefix.to_owned(), format!("{role} allows this role")],
+        ),
+    ] {
+        assert_eq!(example(name), expected, "{name}");
+    }
+    let scribe = example("medical-scribe-job.yaml");
+    assert_eq!(scribe.last(), Some(&format!("{role} supplies a data-access role")));
+    let bucket = "spec.outputLocation: whether the class supplies an output bucket";
+    let call = example("call-analytics-job.yaml");
+    assert!(call.iter().any(|warning| warning.contains(bucket)), "{call:?}");
 }
 
 #[test]
