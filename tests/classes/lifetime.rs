@@ -115,7 +115,8 @@ async fn the_default_class_is_made_once_and_what_people_make_of_it_stays() -> Re
     let class = rig.stored_class("default").await?.unwrap();
     assert_eq!(class["spec"]["output"]["bucketName"], "another-bucket");
 
-    // One more default, which is newer: it wins, and both say so.
+    // One more default, which is newer (times of creation are told to the second): it wins, and both say so.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     rig.stage.class("newer", true, &json!({"region": REGION})).await?;
     rig.until_class("newer", "Default", "IsDefault").await?;
     says(
