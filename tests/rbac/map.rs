@@ -102,7 +102,8 @@ pub fn document(mapped: &[(Grant, Option<Row>)]) -> String {
 # The operator's rights in the cluster
 
 What the chart grants the operator's service account, rule by rule, and the scenario of `tests/rbac` that fails when this one
-right is taken away. The operator has no others, also in every other test.
+right is taken away. The operator has no others, also in every other test. What is said of `transcriptionjobs` is given for
+every kind of job, by one rule.
 
 | Verb | Resource | Object | In | What for | Fails without it |
 |---|---|---|---|---|---|
