@@ -247,7 +247,7 @@ impl Parts {
     }
 
     fn webhook(&self, tasks: &mut JoinSet<()>) -> Result<()> {
-        let Some(certificate) = certificate(&self.args, &self.clients, &self.ready, &self.metrics) else {
+        let Some(certificate) = self.certificate() else {
             return Ok(());
         };
         let addresses = RunArgs::addresses(self.args.webhook.webhook_listen);
@@ -262,6 +262,25 @@ impl Parts {
             tracing::error!(?ended, "the webhook ended");
         });
         Ok(())
+    }
+
+    /// Where the webhook's certificate comes from; `None` when no webhook is served.
+    fn certificate(&self) -> Option<Source> {
+        let flags = &self.args.webhook;
+        if let Some(configuration) = flags.webhook_configuration.clone() {
+            self.ready.waits(WEBHOOK, "the webhook has no certificate yet");
+            return Some(Source::Managed(Box::new(Managed {
+                client: self.clients.request.clone(),
+                namespace: self.args.namespace.clone(),
+                secret: flags.webhook_ca_secret.clone(),
+                configuration,
+                lifetimes: flags.lifetimes(),
+                interval: flags.interval(),
+                ready: self.ready.clone(),
+                metrics: self.metrics.clone(),
+            })));
+        }
+        flags.webhook_cert_dir.clone().map(Source::Folder)
     }
 
     fn context(&self, kind: Kind, counts: Counts) -> Context {
@@ -285,25 +304,6 @@ impl Parts {
             backoffs: Backoffs::default(),
         }
     }
-}
-
-/// Where the webhook's certificate comes from; `None` when no webhook is served.
-fn certificate(args: &RunArgs, clients: &Clients, ready: &Readiness, metrics: &Metrics) -> Option<Source> {
-    let flags = &args.webhook;
-    if let Some(configuration) = flags.webhook_configuration.clone() {
-        ready.waits(WEBHOOK, "the webhook has no certificate yet");
-        return Some(Source::Managed(Box::new(Managed {
-            client: clients.request.clone(),
-            namespace: args.namespace.clone(),
-            secret: flags.webhook_ca_secret.clone(),
-            configuration,
-            lifetimes: flags.lifetimes(),
-            interval: flags.interval(),
-            ready: ready.clone(),
-            metrics: metrics.clone(),
-        })));
-    }
-    flags.webhook_cert_dir.clone().map(Source::Folder)
 }
 
 /// The cluster id of the flags, or the uid of `kube-system`.

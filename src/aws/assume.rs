@@ -8,16 +8,19 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 
 use super::classify::{self, chain};
-use crate::lifecycle::{
-    Fault, FaultKind,
-    fault::{NO_CREDENTIALS, NOT_SENT},
+use crate::{
+    api::class_words::ClassRoleArn,
+    lifecycle::{
+        Fault, FaultKind,
+        fault::{NO_CREDENTIALS, NOT_SENT},
+    },
 };
 
 /// A role to assume, and who it is assumed for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Role {
     /// The role.
-    pub arn: String,
+    pub arn: ClassRoleArn,
     /// What its trust policy asks for as sts:ExternalId.
     pub external_id: Option<String>,
     /// The name of the session, which CloudTrail records with each call.
@@ -36,7 +39,7 @@ pub(super) struct Assumed {
 impl Assumed {
     /// `sts` is how AWS STS is reached, with the operator's own credentials.
     pub(super) async fn new(role: &Role, sts: &SdkConfig) -> Self {
-        let mut provider = AssumeRoleProvider::builder(&role.arn)
+        let mut provider = AssumeRoleProvider::builder(role.arn.as_str())
             .configure(sts)
             .session_name(&role.session_name)
             .tags(role.tags.clone());
@@ -44,7 +47,7 @@ impl Assumed {
             provider = provider.external_id(id);
         }
         Self {
-            arn: role.arn.clone(),
+            arn: role.arn.to_string(),
             provider: provider.build().await,
         }
     }

@@ -78,9 +78,7 @@ impl Context {
             keys: memory(1000),
         }
     }
-}
 
-impl Context {
     /// The objects of every kind are listed.
     fn knows_all_jobs(&self) -> bool {
         !Kind::ALL.iter().any(|kind| self.ready.awaits(kind.plural()))

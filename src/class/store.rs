@@ -18,7 +18,7 @@ use crate::{
     api::{status::ClassRef, transcription_class::TranscriptionClass},
     engine::{
         Engine,
-        session::{Caller, Session, Tenant, account_of},
+        session::{Caller, Session, Tenant},
     },
     lifecycle::{
         Class, Identity, Refusal, Subject,
@@ -125,7 +125,7 @@ impl ClassStore {
     pub async fn place(&self, class: &TranscriptionClass) -> Option<Identity> {
         let region = class.spec.region.to_string();
         match &class.spec.identity {
-            Some(identity) => account_of(&identity.role_arn).map(|account| Identity {
+            Some(identity) => identity.role_arn.account().map(|account| Identity {
                 account: account.to_owned(),
                 region,
             }),
@@ -216,26 +216,12 @@ impl ClassStore {
             return known;
         }
         let api = Api::<Namespace>::all(self.client.clone());
-        match tokio::time::timeout(ANSWER_TAKES, api.get_metadata_opt(name)).await {
-            Ok(Ok(found)) => found.map(known_of),
-            Ok(Err(error)) => {
-                debug!(name, %error, "a namespace could not be read");
-                None
-            }
-            Err(_) => None,
-        }
+        asked(name, api.get_metadata_opt(name)).await.map(known_of)
     }
 
     async fn ask_for(&self, name: &str) -> Option<Arc<TranscriptionClass>> {
         let api = Api::<TranscriptionClass>::all(self.client.clone());
-        match tokio::time::timeout(ANSWER_TAKES, api.get_opt(name)).await {
-            Ok(Ok(found)) => found.map(Arc::new),
-            Ok(Err(error)) => {
-                debug!(name, %error, "a class could not be read");
-                None
-            }
-            Err(_) => None,
-        }
+        asked(name, api.get_opt(name)).await.map(Arc::new)
     }
 
     async fn find(&self, job: &Subject) -> Result<Class, Refusal> {
@@ -258,6 +244,18 @@ impl ClassStore {
         let class = select(&classes, wanted, known.as_ref().map(|known| &known.labels))?;
         let account = self.session(class).await.identity().map(|identity| identity.account);
         Ok(Class::new(class, account))
+    }
+}
+
+/// What the API server says of an object that the watches have not told of; it is not waited for long.
+async fn asked<T>(name: &str, answer: impl Future<Output = kube::Result<Option<T>>>) -> Option<T> {
+    match tokio::time::timeout(ANSWER_TAKES, answer).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => {
+            debug!(name, %error, "what the watches have not told of could not be read");
+            None
+        }
+        Err(_) => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The default class that an install's flags make, so that a first job needs no class to be written.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use clap::Args;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -45,10 +45,14 @@ fn pair(text: &str) -> Result<(ContextKey, ContextTemplate), String> {
     ))
 }
 
+/// The pattern that stands for anything.
+fn any<Pattern: FromStr<Err = Invalid>>() -> Result<Vec<Pattern>, Invalid> {
+    Ok(vec!["*".parse()?])
+}
+
 impl InstallArgs {
     /// The class, in the account of the operator's identity. Where that is not known the keys of all accounts are allowed.
     pub fn class(&self, region: &RegionName, account: Option<&str>) -> Result<TranscriptionClassSpec, Invalid> {
-        let any = || Ok::<_, Invalid>(vec!["*".parse()?]);
         let accounts = account.into_iter().chain(self.key_accounts.iter().map(String::as_str));
         let keys = accounts.flat_map(|account| {
             let prefix = format!("arn:{}:kms:{region}:{account}", partition(region.as_str()));
@@ -57,7 +61,7 @@ impl InstallArgs {
         let keys = if account.is_some() {
             keys.collect::<Result<_, _>>()?
         } else {
-            vec!["*".parse()?]
+            any()?
         };
         let added: BTreeMap<String, ContextTemplate> = self
             .added_context
@@ -69,11 +73,11 @@ impl InstallArgs {
             identity: None,
             namespace_selector: Some(LabelSelector::default()),
             input: Some(ClassInput {
-                allowed_uris: Some(vec!["*".parse()?].try_into()?),
+                allowed_uris: Some(any()?.try_into()?),
             }),
             output: Some(ClassOutput {
                 bucket_name: self.output_bucket.clone(),
-                allowed_buckets: Some(vec!["*".parse()?].try_into()?),
+                allowed_buckets: Some(any()?.try_into()?),
                 ..ClassOutput::default()
             }),
             encryption: Some(ClassEncryption {

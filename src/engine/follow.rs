@@ -13,7 +13,6 @@ use crate::{
     api::{
         Kind,
         conditions::{READY, Reason},
-        status::SubmissionOutcome,
     },
     aws::transcribe::ListOf,
     class::ClassStore,
@@ -76,11 +75,8 @@ impl Follower {
             let subject = Subject::of(job);
             let submission = subject.submission()?;
             let here = &self.place.identity;
-            let follows = match submission.outcome {
-                _ if submission.account != here.account || submission.region != here.region => false,
-                SubmissionOutcome::Sent | SubmissionOutcome::Acknowledged | SubmissionOutcome::Conflict => true,
-                SubmissionOutcome::Refused | SubmissionOutcome::Ended => false,
-            };
+            let is_here = submission.account == here.account && submission.region == here.region;
+            let follows = is_here && submission.outcome.may_run();
             (follows && !subject.finished())
                 .then(|| (ObjectRef::from_obj_with(&*stored, self.kind.resource()), subject))
         });

@@ -10,8 +10,7 @@ use kube::runtime::reflector::Store;
 
 use crate::{
     api::{
-        conditions::FINISHED,
-        status::{JobStatus, SubmissionOutcome},
+        status::JobStatus,
         transcription_class::{ClassJobs, Limits},
         types::Int,
     },
@@ -143,7 +142,7 @@ impl Counts {
             if job.metadata.deletion_timestamp.is_some() && submitted {
                 leaving += 1;
             }
-            match (finished(status), submitted) {
+            match (status.finished(), submitted) {
                 (true, _) => {}
                 (false, true) => jobs.running += 1,
                 (false, false) => jobs.waiting += 1,
@@ -153,21 +152,13 @@ impl Counts {
     }
 }
 
-fn finished(status: &JobStatus) -> bool {
-    status
-        .conditions
-        .iter()
-        .any(|c| c.type_ == FINISHED && c.status == "True")
-}
-
 /// AWS works on it, as far as is known.
 fn runs(status: &JobStatus) -> bool {
-    let outcome = status.submission.as_ref().map(|submission| submission.outcome);
-    !finished(status)
-        && outcome.is_some_and(|outcome| match outcome {
-            SubmissionOutcome::Sent | SubmissionOutcome::Acknowledged | SubmissionOutcome::Conflict => true,
-            SubmissionOutcome::Refused | SubmissionOutcome::Ended => false,
-        })
+    !status.finished()
+        && status
+            .submission
+            .as_ref()
+            .is_some_and(|submission| submission.outcome.may_run())
 }
 
 #[cfg(test)]

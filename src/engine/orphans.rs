@@ -136,10 +136,12 @@ impl Sweeper {
     /// AWS knows who asks, and refuses the list: not every Region has every kind, and not every role is for every kind. While the
     /// cluster has no object of it either, there is nothing to look for, and nothing that a class would have to wait for.
     async fn has_no_such_jobs(&self, fault: &Fault) -> bool {
-        let refused = matches!(fault.kind, FaultKind::Denied | FaultKind::Invalid);
+        if !matches!(fault.kind, FaultKind::Denied | FaultKind::Invalid) {
+            return false;
+        }
         let sessions = self.classes.sessions_at(&self.place.identity).await;
         let known = sessions.iter().map(async |session| session.verify().await.is_ok());
-        refused && futures::future::join_all(known).await.into_iter().all(|known| known)
+        futures::future::join_all(known).await.into_iter().all(|known| known)
     }
 
     /// All records, in the order in which a job moves, so that one which moves meanwhile is seen at least once.

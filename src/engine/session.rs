@@ -13,7 +13,7 @@ use super::{
     place::{Place, Places},
 };
 use crate::{
-    api::{TAG_CLUSTER, TAG_NAMESPACE, class_words::ClassRoleArn, transcription_class::TranscriptionClass},
+    api::{TAG_CLUSTER, TAG_NAMESPACE, transcription_class::TranscriptionClass},
     aws::{Connection, Role},
     lifecycle::{Fault, FaultKind, Identity, fault::NO_CREDENTIALS},
 };
@@ -52,7 +52,7 @@ impl Caller {
         let role = class.spec.identity.as_ref().map(|identity| {
             let (namespace, uid) = tenant.map_or((NO_NAMESPACE, NO_NAMESPACE), |t| (&t.namespace, &t.uid));
             Role {
-                arn: identity.role_arn.to_string(),
+                arn: identity.role_arn.clone(),
                 external_id: identity.external_id.as_ref().map(ToString::to_string),
                 session_name: tenant.map_or_else(|| "transcribe-operator".to_owned(), session_name),
                 tags: vec![
@@ -85,11 +85,6 @@ fn session_name(tenant: &Tenant) -> String {
     format!("{short}.{uid}")
 }
 
-/// The account in a role's ARN.
-pub fn account_of(role: &ClassRoleArn) -> Option<&str> {
-    role.as_str().split(':').nth(4).filter(|account| !account.is_empty())
-}
-
 /// One AWS identity in one Region, at work.
 #[derive(Clone, Debug)]
 pub struct Session(Arc<Inner>);
@@ -113,7 +108,7 @@ impl Engine {
             let role = caller.role.as_ref();
             Session(Arc::new(Inner {
                 connection: self.aws.connect(&caller.region, role).await,
-                account: role.and_then(|role| Some(role.arn.split(':').nth(4)?.to_owned())),
+                account: role.and_then(|role| role.arn.account().map(ToOwned::to_owned)),
                 keys: Keys::default(),
                 verified: memory(1),
                 known: Mutex::default(),

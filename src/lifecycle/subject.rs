@@ -147,7 +147,7 @@ impl Subject {
 
     /// The job ended: nothing is done any more but deletion.
     pub fn finished(&self) -> bool {
-        self.condition(conditions::FINISHED).is_some_and(|c| c.status == "True")
+        self.status.finished()
     }
 
     /// The object is a copy, or was restored from a backup: it must not start anything by itself.
@@ -162,7 +162,7 @@ impl Subject {
 
     /// A condition by its type.
     pub fn condition(&self, type_: &str) -> Option<&Condition> {
-        self.status.conditions.iter().find(|c| c.type_ == type_)
+        self.status.condition(type_)
     }
 
     /// Only somebody's action gets it further, it says.
@@ -228,7 +228,27 @@ impl Subject {
     }
 }
 
+impl JobStatus {
+    /// A condition by its type.
+    pub fn condition(&self, type_: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|c| c.type_ == type_)
+    }
+
+    /// The job ended.
+    pub fn finished(&self) -> bool {
+        self.condition(conditions::FINISHED).is_some_and(|c| c.status == "True")
+    }
+}
+
 impl SubmissionOutcome {
+    /// AWS may be at work on it, as far as is known.
+    pub const fn may_run(self) -> bool {
+        match self {
+            Self::Sent | Self::Acknowledged | Self::Conflict => true,
+            Self::Refused | Self::Ended => false,
+        }
+    }
+
     /// AWS has, or had, a job of this name: no further Start in this attempt.
     pub const fn acknowledged(self) -> bool {
         match self {

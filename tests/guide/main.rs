@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use page::Shell;
-use serde_json::Value;
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
 use testkit::aws_sim::{AwsSim, Config, Key, KeyState, OutcomeRule};
@@ -66,12 +65,7 @@ impl Platform {
         let plane = &self.stage.plane;
         let manifests = TENANT.replace("NAMESPACE", namespace);
         self.stage.kubectl.apply(&manifests).await?.ok()?;
-        let token = plane.service_account_token(namespace, "tenant").await?;
-        let path = plane.kubeconfig_with(&plane.url(), &token)?;
-        let mut kubeconfig: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
-        kubeconfig["contexts"][0]["context"]["namespace"] = namespace.into();
-        std::fs::write(&path, kubeconfig.to_string())?;
-        Ok(path)
+        plane.kubeconfig_of(namespace, "tenant").await
     }
 
     /// A tenant does what a page says: the page as it would be written now.

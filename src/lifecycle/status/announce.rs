@@ -33,7 +33,7 @@ pub fn announce(step: &Step, before: &JobStatus, after: &JobStatus) -> Option<An
             note,
         });
     }
-    let ready = |status: &JobStatus| status.conditions.iter().find(|c| c.type_ == READY).cloned();
+    let ready = |status: &JobStatus| status.condition(READY).cloned();
     let (old, new) = (ready(before), ready(after)?);
     if old.is_some_and(|old| same(&old, &new)) {
         return None;

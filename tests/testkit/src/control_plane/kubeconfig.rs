@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ControlPlane;
 
@@ -18,6 +18,16 @@ impl ControlPlane {
     pub fn kubeconfig_with(&self, server: &str, token: &str) -> anyhow::Result<PathBuf> {
         let path = self.fresh_path("kubeconfig");
         fs::write(&path, self.kubeconfig_text(server, token))?;
+        Ok(path)
+    }
+
+    /// A kubeconfig of a service account that exists, for its own namespace.
+    pub async fn kubeconfig_of(&self, namespace: &str, account: &str) -> anyhow::Result<PathBuf> {
+        let token = self.service_account_token(namespace, account).await?;
+        let path = self.kubeconfig_with(&self.url(), &token)?;
+        let mut kubeconfig: Value = serde_json::from_slice(&fs::read(&path)?)?;
+        kubeconfig["contexts"][0]["context"]["namespace"] = namespace.into();
+        fs::write(&path, kubeconfig.to_string())?;
         Ok(path)
     }
 

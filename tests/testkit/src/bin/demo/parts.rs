@@ -1,6 +1,5 @@
 //! What the demo starts.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -127,10 +126,6 @@ async fn tenant(plane: &ControlPlane) -> anyhow::Result<(Kubectl, PathBuf)> {
         println!("  $ kubectl {}", args.join(" "));
         print!("{}", shown(&admin.run(args).await?.ok()?.stdout));
     }
-    let token = plane.service_account_token(TEAM, "member").await?;
-    let kubeconfig = plane.kubeconfig_with(&plane.url(), &token)?;
-    let mut content: serde_json::Value = serde_json::from_slice(&fs::read(&kubeconfig)?)?;
-    content["contexts"][0]["context"]["namespace"] = TEAM.into();
-    fs::write(&kubeconfig, content.to_string())?;
+    let kubeconfig = plane.kubeconfig_of(TEAM, "member").await?;
     Ok((Kubectl::with_kubeconfig(plane, &kubeconfig)?, kubeconfig))
 }
