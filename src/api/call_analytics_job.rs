@@ -4,11 +4,10 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::common::{
-    ContentRedaction, Encryption, JobControls, LanguageIdSettingsMap, LanguageOptions, Media, Tags, named,
-    named_by_language,
+    ContentRedaction, LanguageIdSettingsMap, LanguageOptions, SharedMembers, named, named_by_language,
 };
 use super::rules;
-use super::spec::{JobSpec, WantedKey, WantedOutput, WantedRole, shared_members};
+use super::spec::{JobSpec, WantedKey, WantedOutput, WantedRole};
 use super::status::JobStatus;
 use super::types::{Int, List, OutputLocation, ParticipantRole, ResourceName, RoleArn, VocabularyFilterMethod};
 
@@ -39,17 +38,10 @@ use super::types::{Int, List, OutputLocation, ParticipantRole, ResourceName, Rol
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CallAnalyticsJobSpec {
-    /// The call to analyse.
-    pub media: Media,
     /// Where the output goes: s3://bucket, s3://bucket/folder/ or s3://bucket/folder/name.json. The bucket is one that the
     /// class allows, its own when omitted; the rest is put below the key prefix of the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_location: Option<OutputLocation>,
-    /// How the output is encrypted: with the key named here, else with the default key of the class, else with keys that
-    /// Amazon S3 manages (SSE-S3). status.encryption says what is in effect. AWS takes no encryption context for call
-    /// analytics.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encryption: Option<Encryption>,
     /// The IAM role that Amazon Transcribe assumes to read the media. With a role AWS queues the job when the limit of
     /// running jobs is reached; without one the operator does. Only a role that the class allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,9 +49,6 @@ pub struct CallAnalyticsJobSpec {
     /// Languages, vocabulary, redaction, summary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<CallAnalyticsJobSettings>,
-    /// Tags of the job in Amazon Transcribe. Keys that begin with transcribe-operator.io/ or aws: are reserved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Tags>,
     /// Who speaks on which of the two channels. Without it both may be either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(
@@ -67,9 +56,9 @@ pub struct CallAnalyticsJobSpec {
         validation = rules::two_roles("AGENT for one and CUSTOMER for the other")
     )]
     pub channel_definitions: Option<List<ChannelDefinition, 2, 2>>,
-    /// How the operator runs the job.
+    /// What every job has.
     #[serde(flatten)]
-    pub controls: JobControls,
+    pub shared: SharedMembers,
 }
 
 /// Languages, vocabulary, redaction, summary. The language is always identified.
@@ -130,9 +119,9 @@ pub struct ChannelDefinition {
 }
 
 impl JobSpec for CallAnalyticsJobSpec {
-    const TAKES_CONTEXT: bool = false;
-
-    shared_members!();
+    fn takes_context(&self) -> bool {
+        false
+    }
 
     fn output(&self) -> WantedOutput<'_> {
         let field = "spec.outputLocation";

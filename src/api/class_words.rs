@@ -163,20 +163,6 @@ text! {
 }
 
 closed_enum! {
-    /// A kind of job.
-    KindName {
-        /// A batch transcription.
-        TranscriptionJob = "TranscriptionJob",
-        /// A medical transcription.
-        MedicalTranscriptionJob = "MedicalTranscriptionJob",
-        /// Call analytics.
-        CallAnalyticsJob = "CallAnalyticsJob",
-        /// Notes of a medical conversation.
-        MedicalScribeJob = "MedicalScribeJob",
-    }
-}
-
-closed_enum! {
     /// Whether something is accepted.
     Permission {
         /// It is refused.

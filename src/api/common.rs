@@ -9,6 +9,24 @@ use super::types::{
     RedactionOutput, RedactionType, ResourceName, S3Uri, TagKey, TagValue, UNBOUNDED,
 };
 
+/// The members that the spec of every job has.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct SharedMembers {
+    /// The recording: a file in Amazon S3.
+    pub media: Media,
+    /// How the output is encrypted: with the key named here, else with the default key of the class, else with keys that
+    /// Amazon S3 manages (SSE-S3). status.encryption says what is in effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// Tags of the job in Amazon Transcribe. Keys that begin with transcribe-operator.io/ or aws: are reserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Tags>,
+    /// How the operator runs the job.
+    #[serde(flatten)]
+    pub controls: JobControls,
+}
+
 /// How the operator runs a job; none of it is sent to AWS.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]

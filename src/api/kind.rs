@@ -1,74 +1,64 @@
 //! The kinds of jobs.
 
-use std::fmt;
 use std::sync::OnceLock;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
 use kube::core::ApiResource;
 use kube::core::cel::{CompiledSchema, compile_schema};
-use kube::{CustomResourceExt, Resource};
 use serde_json::Value;
 
-use super::call_analytics_job::CallAnalyticsJob;
 use super::crd;
-use super::medical_scribe_job::MedicalScribeJob;
-use super::medical_transcription_job::MedicalTranscriptionJob;
-use super::transcription_job::TranscriptionJob;
+use super::text::closed_enum;
 
-/// A kind of job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A batch transcription.
-    TranscriptionJob,
-    /// A batch transcription of medical speech.
-    MedicalTranscriptionJob,
-    /// The analysis of a call.
-    CallAnalyticsJob,
-    /// Clinical notes of a medical conversation.
-    MedicalScribeJob,
-}
+/// Defines the kinds, by the type of each kind's objects, its name, as in a manifest, and that of its resource, as in a URL.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $Kind:ident = $name:literal in $plural:literal: $Job:path,)+) => {
+        closed_enum! {
+            /// A kind of job.
+            Kind { $($(#[$doc])* $Kind = $name,)+ }
+        }
 
-/// An expression about the Rust type of a kind's objects.
-macro_rules! with_type {
-    ($kind:expr, $Job:ident => $value:expr) => {
-        match $kind {
-            Kind::TranscriptionJob => {
-                type $Job = TranscriptionJob;
-                $value
+        impl Kind {
+            /// The name of the resource, as in a URL.
+            pub const fn plural(self) -> &'static str {
+                match self {
+                    $(Self::$Kind => $plural,)+
+                }
             }
-            Kind::MedicalTranscriptionJob => {
-                type $Job = MedicalTranscriptionJob;
-                $value
+
+            /// What a dynamic client needs to know.
+            pub fn resource(self) -> ApiResource {
+                match self {
+                    $(Self::$Kind => ApiResource::erase::<$Job>(&()),)+
+                }
             }
-            Kind::CallAnalyticsJob => {
-                type $Job = CallAnalyticsJob;
-                $value
-            }
-            Kind::MedicalScribeJob => {
-                type $Job = MedicalScribeJob;
-                $value
+
+            fn derived_crd(self) -> CustomResourceDefinition {
+                match self {
+                    $(Self::$Kind => <$Job>::crd(),)+
+                }
             }
         }
     };
 }
 
-impl Kind {
-    /// All kinds.
-    pub const ALL: &'static [Self] = &[
-        Self::TranscriptionJob,
-        Self::MedicalTranscriptionJob,
-        Self::CallAnalyticsJob,
-        Self::MedicalScribeJob,
-    ];
+kinds! {
+    /// A batch transcription.
+    TranscriptionJob = "TranscriptionJob" in "transcriptionjobs": super::transcription_job::TranscriptionJob,
+    /// A batch transcription of medical speech.
+    MedicalTranscriptionJob = "MedicalTranscriptionJob" in "medicaltranscriptionjobs":
+        super::medical_transcription_job::MedicalTranscriptionJob,
+    /// The analysis of a call.
+    CallAnalyticsJob = "CallAnalyticsJob" in "callanalyticsjobs": super::call_analytics_job::CallAnalyticsJob,
+    /// Clinical notes of a medical conversation.
+    MedicalScribeJob = "MedicalScribeJob" in "medicalscribejobs": super::medical_scribe_job::MedicalScribeJob,
+}
 
+impl Kind {
     /// The kind's name, as in a manifest.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::TranscriptionJob => "TranscriptionJob",
-            Self::MedicalTranscriptionJob => "MedicalTranscriptionJob",
-            Self::CallAnalyticsJob => "CallAnalyticsJob",
-            Self::MedicalScribeJob => "MedicalScribeJob",
-        }
+        self.as_str()
     }
 
     /// The kind of this name, if it is one of ours.
@@ -76,24 +66,9 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// The name of the resource, as in a URL.
-    pub const fn plural(self) -> &'static str {
-        match self {
-            Self::TranscriptionJob => "transcriptionjobs",
-            Self::MedicalTranscriptionJob => "medicaltranscriptionjobs",
-            Self::CallAnalyticsJob => "callanalyticsjobs",
-            Self::MedicalScribeJob => "medicalscribejobs",
-        }
-    }
-
-    /// What a dynamic client needs to know.
-    pub fn resource(self) -> ApiResource {
-        with_type!(self, Job => ApiResource::erase::<Job>(&<Job as Resource>::DynamicType::default()))
-    }
-
     /// The CRD as users get it.
     pub(super) fn crd(self) -> CustomResourceDefinition {
-        crd::tidy(crd::with_columns(with_type!(self, Job => Job::crd())))
+        crd::tidy(crd::with_columns(self.derived_crd()))
     }
 
     /// The schema of the spec.
@@ -106,11 +81,5 @@ impl Kind {
     pub(super) fn rules(self) -> &'static CompiledSchema {
         static RULES: [OnceLock<CompiledSchema>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
         RULES[self as usize].get_or_init(|| compile_schema(self.schema()))
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

@@ -3,9 +3,9 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::common::{Encryption, JobControls, Media, Tags, named};
+use super::common::{SharedMembers, named};
 use super::rules;
-use super::spec::{JobSpec, WantedOutput, WantedRole, shared_members};
+use super::spec::{JobSpec, WantedOutput, WantedRole};
 use super::status::JobStatus;
 use super::types::{
     BucketName, Int, List, MedicalScribeParticipantRole, NoteTemplate, Pronouns, ResourceName, RoleArn,
@@ -38,17 +38,11 @@ use super::types::{
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MedicalScribeJobSpec {
-    /// The conversation.
-    pub media: Media,
     /// The bucket for the output, which AWS requires. The bucket of the class when omitted; which ones are allowed is the
     /// class's to say. AWS lets nobody choose a key in it, so that only a class whose unprefixedKinds name this kind accepts
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_bucket_name: Option<BucketName>,
-    /// How the output is encrypted: with the key named here, else with the default key of the class, else with keys that
-    /// Amazon S3 manages (SSE-S3). status.encryption says what is in effect.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encryption: Option<Encryption>,
     /// The IAM role that AWS HealthScribe assumes to read the media, write the output and use the key, which AWS requires.
     /// Only a role that the class allows; the default role of the class when omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,15 +56,12 @@ pub struct MedicalScribeJobSpec {
         validation = rules::two_roles("CLINICIAN for one and PATIENT for the other")
     )]
     pub channel_definitions: Option<List<MedicalScribeChannelDefinition, 2, 2>>,
-    /// Tags of the job in Amazon Transcribe. Keys that begin with transcribe-operator.io/ or aws: are reserved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Tags>,
     /// What is known about the conversation beforehand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medical_scribe_context: Option<MedicalScribeContext>,
-    /// How the operator runs the job.
+    /// What every job has.
     #[serde(flatten)]
-    pub controls: JobControls,
+    pub shared: SharedMembers,
 }
 
 /// Speakers or channels, vocabulary, the clinical note.
@@ -149,8 +140,6 @@ pub struct MedicalScribePatientContext {
 }
 
 impl JobSpec for MedicalScribeJobSpec {
-    shared_members!();
-
     fn output(&self) -> WantedOutput<'_> {
         WantedOutput::in_bucket(self.output_bucket_name.as_ref().map(BucketName::as_str))
     }

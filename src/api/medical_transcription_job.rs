@@ -3,9 +3,9 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::common::{Encryption, JobControls, Media, Tags, named};
+use super::common::{SharedMembers, named};
 use super::rules;
-use super::spec::{JobSpec, WantedOutput, shared_members};
+use super::spec::{JobSpec, WantedOutput};
 use super::status::JobStatus;
 use super::types::{
     BucketName, Int, LanguageCode, MediaFormat, MedicalContentIdentificationType, MedicalType, OutputKey, ResourceName,
@@ -44,8 +44,6 @@ pub struct MedicalTranscriptionJobSpec {
     /// The format of the media. Best omitted: Amazon Transcribe finds it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_format: Option<MediaFormat>,
-    /// The media to transcribe.
-    pub media: Media,
     /// The bucket for the output, which AWS requires. The bucket of the class when omitted; which ones are allowed is the
     /// class's to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,10 +52,6 @@ pub struct MedicalTranscriptionJobSpec {
     /// of the keys. It is put below the key prefix of the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_key: Option<OutputKey>,
-    /// How the output is encrypted: with the key named here, else with the default key of the class, else with keys that
-    /// Amazon S3 manages (SSE-S3). status.encryption says what is in effect.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encryption: Option<Encryption>,
     /// Speakers, channels, alternatives, vocabulary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<MedicalTranscriptionSettings>,
@@ -69,12 +63,9 @@ pub struct MedicalTranscriptionJobSpec {
     /// Whether one person speaks (DICTATION) or several do (CONVERSATION).
     #[serde(rename = "type")]
     pub medical_type: MedicalType,
-    /// Tags of the job in Amazon Transcribe. Keys that begin with transcribe-operator.io/ or aws: are reserved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Tags>,
-    /// How the operator runs the job.
+    /// What every job has.
     #[serde(flatten)]
-    pub controls: JobControls,
+    pub shared: SharedMembers,
 }
 
 /// Speakers, channels, alternatives, vocabulary.
@@ -106,8 +97,6 @@ pub struct MedicalTranscriptionSettings {
 }
 
 impl JobSpec for MedicalTranscriptionJobSpec {
-    shared_members!();
-
     fn output(&self) -> WantedOutput<'_> {
         let bucket = self.output_bucket_name.as_ref().map(BucketName::as_str);
         WantedOutput::in_bucket(bucket).at_key(self.output_key.as_ref().map(OutputKey::as_str))

@@ -9,13 +9,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Kind;
-use super::call_analytics_job::CallAnalyticsJobSpec;
-use super::common::{Encryption, JobControls, Media, Tags};
+use super::common::{Encryption, JobControls, SharedMembers, Tags};
 use super::crd;
-use super::medical_scribe_job::MedicalScribeJobSpec;
-use super::medical_transcription_job::MedicalTranscriptionJobSpec;
 use super::transcription_class::TranscriptionClassSpec;
-use super::transcription_job::TranscriptionJobSpec;
 use super::types::{ClassName, ResourceName, RoleArn, S3Uri};
 
 /// A member of a spec that breaks a rule.
@@ -33,21 +29,12 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What is asked of a spec, whatever its kind.
+/// What a kind says of its own members.
 pub(super) trait JobSpec {
     /// Whether AWS takes an encryption context.
-    const TAKES_CONTEXT: bool = true;
-
-    /// How the output is to be encrypted.
-    fn encryption(&self) -> Option<&Encryption>;
-    /// The tags.
-    fn tags(&self) -> Option<&Tags>;
-    /// How the operator runs the job.
-    fn controls(&self) -> &JobControls;
-    /// The same, to change.
-    fn controls_mut(&mut self) -> &mut JobControls;
-    /// The media.
-    fn media(&self) -> &Media;
+    fn takes_context(&self) -> bool {
+        true
+    }
     /// Where the output is to go.
     fn output(&self) -> WantedOutput<'_>;
     /// The vocabularies, filters and language models that are named, and the fields that name them.
@@ -57,28 +44,6 @@ pub(super) trait JobSpec {
         None
     }
 }
-
-/// The part of [`JobSpec`] that is the same for all: the members that every spec has.
-macro_rules! shared_members {
-    () => {
-        fn encryption(&self) -> Option<&$crate::api::common::Encryption> {
-            self.encryption.as_ref()
-        }
-        fn tags(&self) -> Option<&$crate::api::common::Tags> {
-            self.tags.as_ref()
-        }
-        fn controls(&self) -> &$crate::api::common::JobControls {
-            &self.controls
-        }
-        fn controls_mut(&mut self) -> &mut $crate::api::common::JobControls {
-            &mut self.controls
-        }
-        fn media(&self) -> &$crate::api::common::Media {
-            &self.media
-        }
-    };
-}
-pub(super) use shared_members;
 
 /// Where a spec wants its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,30 +99,59 @@ pub struct WantedRole<'a> {
     pub required: bool,
 }
 
-/// A valid spec.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(untagged)]
-pub enum Spec {
-    /// Of a [`TranscriptionJob`](super::transcription_job::TranscriptionJob).
-    TranscriptionJob(Box<TranscriptionJobSpec>),
-    /// Of a [`MedicalTranscriptionJob`](super::medical_transcription_job::MedicalTranscriptionJob).
-    MedicalTranscriptionJob(Box<MedicalTranscriptionJobSpec>),
-    /// Of a [`CallAnalyticsJob`](super::call_analytics_job::CallAnalyticsJob).
-    CallAnalyticsJob(Box<CallAnalyticsJobSpec>),
-    /// Of a [`MedicalScribeJob`](super::medical_scribe_job::MedicalScribeJob).
-    MedicalScribeJob(Box<MedicalScribeJobSpec>),
-}
+/// Defines the spec of any kind, by the type of each kind's.
+macro_rules! specs {
+    ($($Kind:ident: $Spec:path,)+) => {
+        /// A valid spec.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+        #[serde(untagged)]
+        pub enum Spec {
+            $(
+                #[doc = concat!("Of a ", stringify!($Kind), ".")]
+                $Kind(Box<$Spec>),
+            )+
+        }
 
-/// An expression about the spec of any kind.
-macro_rules! with_spec {
-    ($any:expr, $spec:ident => $value:expr) => {
-        match $any {
-            Spec::TranscriptionJob($spec) => $value,
-            Spec::MedicalTranscriptionJob($spec) => $value,
-            Spec::CallAnalyticsJob($spec) => $value,
-            Spec::MedicalScribeJob($spec) => $value,
+        impl Spec {
+            fn read(kind: Kind, spec: &Value) -> Result<Self, Vec<Violation>> {
+                match kind {
+                    $(Kind::$Kind => decode(spec).map(|spec| Self::$Kind(Box::new(spec))),)+
+                }
+            }
+
+            /// Which kind of spec it is.
+            pub fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$Kind(_) => Kind::$Kind,)+
+                }
+            }
+
+            fn own(&self) -> &dyn JobSpec {
+                match self {
+                    $(Self::$Kind(spec) => &**spec,)+
+                }
+            }
+
+            fn shared(&self) -> &SharedMembers {
+                match self {
+                    $(Self::$Kind(spec) => &spec.shared,)+
+                }
+            }
+
+            fn shared_mut(&mut self) -> &mut SharedMembers {
+                match self {
+                    $(Self::$Kind(spec) => &mut spec.shared,)+
+                }
+            }
         }
     };
+}
+
+specs! {
+    TranscriptionJob: super::transcription_job::TranscriptionJobSpec,
+    MedicalTranscriptionJob: super::medical_transcription_job::MedicalTranscriptionJobSpec,
+    CallAnalyticsJob: super::call_analytics_job::CallAnalyticsJobSpec,
+    MedicalScribeJob: super::medical_scribe_job::MedicalScribeJobSpec,
 }
 
 impl Spec {
@@ -167,54 +161,36 @@ impl Spec {
     /// All broken rules; where the spec cannot be read at all, the first place.
     pub fn parse(kind: Kind, spec: &Value) -> Result<Self, Vec<Violation>> {
         readable(kind.schema(), spec)?;
-        let spec = match kind {
-            Kind::TranscriptionJob => Self::TranscriptionJob(Box::new(decode(spec)?)),
-            Kind::MedicalTranscriptionJob => Self::MedicalTranscriptionJob(Box::new(decode(spec)?)),
-            Kind::CallAnalyticsJob => Self::CallAnalyticsJob(Box::new(decode(spec)?)),
-            Kind::MedicalScribeJob => Self::MedicalScribeJob(Box::new(decode(spec)?)),
-        };
-        spec.check_rules(kind)?;
+        let spec = Self::read(kind, spec)?;
+        spec.check_rules()?;
         Ok(spec)
-    }
-
-    /// Which kind of spec it is.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::TranscriptionJob(_) => Kind::TranscriptionJob,
-            Self::MedicalTranscriptionJob(_) => Kind::MedicalTranscriptionJob,
-            Self::CallAnalyticsJob(_) => Kind::CallAnalyticsJob,
-            Self::MedicalScribeJob(_) => Kind::MedicalScribeJob,
-        }
     }
 
     /// The encryption that the spec asks for.
     pub fn encryption(&self) -> Option<&Encryption> {
-        with_spec!(self, spec => spec.encryption())
+        self.shared().encryption.as_ref()
     }
 
     /// Whether AWS takes an encryption context.
     pub fn takes_context(&self) -> bool {
-        fn takes<T: JobSpec>(_: &T) -> bool {
-            T::TAKES_CONTEXT
-        }
-        with_spec!(self, spec => takes(&**spec))
+        self.own().takes_context()
     }
 
     /// The tags that the spec asks for.
     pub fn tags(&self) -> Option<&Tags> {
-        with_spec!(self, spec => spec.tags())
+        self.shared().tags.as_ref()
     }
 
     /// How the operator runs the job.
     pub fn controls(&self) -> &JobControls {
-        with_spec!(self, spec => spec.controls())
+        &self.shared().controls
     }
 
     /// The request alone, without how the operator runs the job.
     #[must_use]
     pub fn without_controls(&self) -> Self {
         let mut spec = self.clone();
-        with_spec!(&mut spec, spec => *spec.controls_mut() = JobControls::default());
+        spec.shared_mut().controls = JobControls::default();
         spec
     }
 
@@ -225,28 +201,28 @@ impl Spec {
 
     /// Where the spec wants its output.
     pub fn output(&self) -> WantedOutput<'_> {
-        with_spec!(self, spec => spec.output())
+        self.own().output()
     }
 
     /// The media that the spec names, and the field that names it.
     pub fn media_uris(&self) -> Vec<(&'static str, &S3Uri)> {
-        with_spec!(self, spec => spec.media().uris())
+        self.shared().media.uris()
     }
 
     /// The vocabularies, filters and language models that the spec names, and the fields that name them.
     pub fn resource_names(&self) -> Vec<(String, &ResourceName)> {
-        with_spec!(self, spec => spec.resource_names())
+        self.own().resource_names()
     }
 
     /// The role that Amazon Transcribe is to assume, where the request has a place for one.
     pub fn data_access(&self) -> Option<WantedRole<'_>> {
-        with_spec!(self, spec => spec.data_access())
+        self.own().data_access()
     }
 
     /// Evaluates the CEL rules of the CRD on what was read, so that each rule exists once.
-    fn check_rules(&self, kind: Kind) -> Result<(), Vec<Violation>> {
+    fn check_rules(&self) -> Result<(), Vec<Violation>> {
         let value = serde_json::to_value(self).map_err(|error| vec![violation("", error.to_string())])?;
-        keeps(kind.rules(), &value)
+        keeps(self.kind().rules(), &value)
     }
 }
 
@@ -284,13 +260,12 @@ fn readable(schema: &Value, spec: &Value) -> Result<(), Vec<Violation>> {
     }
 }
 
-/// The flattened controls are read on their own too: serde cannot tell a path within a flattened struct.
+/// Flattened members are read on their own first: serde cannot tell a path within them.
 fn decode<T: DeserializeOwned>(spec: &Value) -> Result<T, Vec<Violation>> {
-    let controls = at_path::<JobControls>(spec).err();
-    match at_path(spec) {
-        Ok(spec) => Ok(spec),
-        Err(error) => Err(vec![controls.unwrap_or(error)]),
-    }
+    at_path::<JobControls>(spec)
+        .and_then(|_| at_path::<SharedMembers>(spec))
+        .and_then(|_| at_path(spec))
+        .map_err(|violation| vec![violation])
 }
 
 fn at_path<T: DeserializeOwned>(spec: &Value) -> Result<T, Violation> {

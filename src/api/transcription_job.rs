@@ -4,11 +4,10 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::common::{
-    ContentRedaction, Encryption, JobControls, LanguageIdSettingsMap, LanguageOptions, Media, Tags, named,
-    named_by_language,
+    ContentRedaction, LanguageIdSettingsMap, LanguageOptions, SharedMembers, named, named_by_language,
 };
 use super::rules;
-use super::spec::{JobSpec, WantedOutput, WantedRole, shared_members};
+use super::spec::{JobSpec, WantedOutput, WantedRole};
 use super::status::JobStatus;
 use super::types::{
     BucketName, Int, LanguageCode, List, MediaFormat, OutputKey, ResourceName, RoleArn, SubtitleFormat,
@@ -81,8 +80,6 @@ pub struct TranscriptionJobSpec {
     /// The format of the media. Best omitted: Amazon Transcribe finds it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_format: Option<MediaFormat>,
-    /// The media to transcribe.
-    pub media: Media,
     /// The bucket for the output. The bucket of the class when omitted; which ones are allowed is the class's to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_bucket_name: Option<BucketName>,
@@ -90,10 +87,6 @@ pub struct TranscriptionJobSpec {
     /// of the keys. It is put below the key prefix of the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_key: Option<OutputKey>,
-    /// How the output is encrypted: with the key named here, else with the default key of the class, else with keys that
-    /// Amazon S3 manages (SSE-S3). status.encryption says what is in effect.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encryption: Option<Encryption>,
     /// Speakers, channels, alternatives, vocabulary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
@@ -118,9 +111,6 @@ pub struct TranscriptionJobSpec {
     /// Subtitle files to make.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subtitles: Option<Subtitles>,
-    /// Tags of the job in Amazon Transcribe. Keys that begin with transcribe-operator.io/ or aws: are reserved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Tags>,
     /// Vocabulary, vocabulary filter and language model by identified language. Name the same languages in
     /// languageOptions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,9 +118,9 @@ pub struct TranscriptionJobSpec {
     /// Marks toxic speech in the transcript (en-US only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub toxicity_detection: Option<List<ToxicityDetectionSettings, 1, 1>>,
-    /// How the operator runs the job.
+    /// What every job has.
     #[serde(flatten)]
-    pub controls: JobControls,
+    pub shared: SharedMembers,
 }
 
 /// Speakers, channels, alternatives, vocabulary.
@@ -217,8 +207,6 @@ pub struct ToxicityDetectionSettings {
 }
 
 impl JobSpec for TranscriptionJobSpec {
-    shared_members!();
-
     fn output(&self) -> WantedOutput<'_> {
         let bucket = self.output_bucket_name.as_ref().map(BucketName::as_str);
         WantedOutput {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_transcribe::{config::Builder, error::BuildError};
+use aws_sdk_transcribe::{Client, config::Builder, error::BuildError};
 use jiff::Timestamp;
 
 use super::{
@@ -87,11 +87,7 @@ macro_rules! common_facts {
     };
 }
 
-mod call_analytics;
-mod medical_scribe;
-mod medical_transcription;
 mod parts;
-mod transcription;
 
 /// Which jobs a list is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,35 +122,61 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// A call of the module of a kind.
-macro_rules! by_kind {
-    ($kind:expr, $call:ident($($argument:expr),*)) => {
-        match $kind {
-            Kind::TranscriptionJob => transcription::$call($($argument),*).await,
-            Kind::MedicalTranscriptionJob => medical_transcription::$call($($argument),*).await,
-            Kind::CallAnalyticsJob => call_analytics::$call($($argument),*).await,
-            Kind::MedicalScribeJob => medical_scribe::$call($($argument),*).await,
+/// Each call of any kind, by the module of each kind.
+macro_rules! modules {
+    ($($Kind:ident: $module:ident,)+) => {
+        $(mod $module;)+
+
+        async fn start(aws: &Client, spec: &Spec, intent: &Submission, once: Builder) -> Result<Facts, Fault> {
+            match spec {
+                $(Spec::$Kind(spec) => $module::start(aws, spec, intent, once).await,)+
+            }
+        }
+
+        async fn get(aws: &Client, kind: Kind, job_name: &str) -> Result<Facts, Fault> {
+            match kind {
+                $(Kind::$Kind => $module::get(aws, job_name).await,)+
+            }
+        }
+
+        async fn list(
+            aws: &Client,
+            kind: Kind,
+            status: &str,
+            part: &str,
+            from: Option<String>,
+        ) -> Result<Page, Fault> {
+            match kind {
+                $(Kind::$Kind => $module::list(aws, status, part, from).await,)+
+            }
+        }
+
+        async fn delete(aws: &Client, kind: Kind, job_name: &str) -> Result<(), Fault> {
+            match kind {
+                $(Kind::$Kind => $module::delete(aws, job_name).await,)+
+            }
         }
     };
+}
+
+modules! {
+    TranscriptionJob: transcription,
+    MedicalTranscriptionJob: medical_transcription,
+    CallAnalyticsJob: call_analytics,
+    MedicalScribeJob: medical_scribe,
 }
 
 impl Connection {
     /// Starts a job, exactly as its intent says, in one attempt that is signed with the intent's time.
     pub async fn start(&self, spec: &Spec, intent: &Submission) -> Result<Facts, Fault> {
-        let (aws, once) = (&self.transcribe, once(intent.started_at.0));
-        let reply = match spec {
-            Spec::TranscriptionJob(spec) => transcription::start(aws, spec, intent, once).await,
-            Spec::MedicalTranscriptionJob(spec) => medical_transcription::start(aws, spec, intent, once).await,
-            Spec::CallAnalyticsJob(spec) => call_analytics::start(aws, spec, intent, once).await,
-            Spec::MedicalScribeJob(spec) => medical_scribe::start(aws, spec, intent, once).await,
-        };
+        let reply = start(&self.transcribe, spec, intent, once(intent.started_at.0)).await;
         self.count("Start", &reply);
         reply
     }
 
     /// Looks at one job. `None`: AWS has no such job.
     pub async fn get(&self, kind: Kind, job_name: &str) -> Result<Option<Facts>, Fault> {
-        let reply = by_kind!(kind, get(&self.transcribe, job_name));
+        let reply = get(&self.transcribe, kind, job_name).await;
         self.count("Get", &reply);
         match reply {
             Ok(facts) => Ok(Some(facts)),
@@ -165,14 +187,14 @@ impl Connection {
 
     /// Lists a page of jobs whose names contain `part` (compared without case by AWS).
     pub async fn list(&self, kind: Kind, of: ListOf, part: &str, from: Option<String>) -> Result<Page, Fault> {
-        let reply = by_kind!(kind, list(&self.transcribe, of.status(), part, from));
+        let reply = list(&self.transcribe, kind, of.status(), part, from).await;
         self.count("List", &reply);
         reply
     }
 
     /// Deletes the record of a job that has ended.
     pub async fn delete(&self, kind: Kind, job_name: &str) -> Result<(), Fault> {
-        let reply = by_kind!(kind, delete(&self.transcribe, job_name));
+        let reply = delete(&self.transcribe, kind, job_name).await;
         self.count("Delete", &reply);
         reply
     }

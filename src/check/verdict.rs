@@ -7,7 +7,7 @@ use super::class::{self, CLASS};
 use super::output::DEFAULT_NAMESPACE;
 use super::schema::Breach;
 use super::{Install, schema};
-use crate::api::class_words::{KindName, RegionName};
+use crate::api::class_words::RegionName;
 use crate::api::conditions::Reason;
 use crate::api::status::ClassRef;
 use crate::api::transcription_class::{ClassOutput, DataAccess, TranscriptionClassSpec};
@@ -127,7 +127,7 @@ fn class_of_flags(spec: &Spec, install: &Install) -> Result<Class, Refusal> {
 fn generous(class: TranscriptionClassSpec) -> Result<TranscriptionClassSpec, Invalid> {
     Ok(TranscriptionClassSpec {
         output: Some(ClassOutput {
-            unprefixed_kinds: Some(KindName::ALL.to_vec().try_into()?),
+            unprefixed_kinds: Some(Kind::ALL.to_vec().try_into()?),
             ..class.output.unwrap_or_default()
         }),
         data_access: Some(DataAccess {

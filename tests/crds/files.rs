@@ -129,12 +129,3 @@ fn the_samples_hold_every_member() {
         assert_eq!(absent, of_others, "{kind}");
     }
 }
-
-#[test]
-fn a_class_can_name_every_kind() {
-    use transcribe_operator::api::class_words::KindName;
-    let names: Vec<_> = KindName::ALL.iter().map(|name| name.as_str()).collect();
-    let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-    assert_eq!(names, kinds);
-    assert!(Kind::ALL.is_sorted(), "by their declaration");
-}

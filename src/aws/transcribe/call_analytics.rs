@@ -38,7 +38,7 @@ fn request(
     Ok(client
         .start_call_analytics_job()
         .call_analytics_job_name(&intent.job_name)
-        .media(parts::media(&spec.media))
+        .media(parts::media(&spec.shared.media))
         .set_output_location(location(pinned))
         .set_output_encryption_kms_key_id(pinned.kms_key_arn.clone())
         .set_data_access_role_arn(pinned.data_access_role_arn.clone())

@@ -39,7 +39,7 @@ fn request(
     Ok(client
         .start_medical_scribe_job()
         .medical_scribe_job_name(&intent.job_name)
-        .media(parts::media(&spec.media))
+        .media(parts::media(&spec.shared.media))
         .set_output_bucket_name(pinned.output_bucket_name.clone())
         .set_output_encryption_kms_key_id(pinned.kms_key_arn.clone())
         .set_kms_encryption_context(parts::context(pinned))

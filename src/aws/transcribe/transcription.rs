@@ -43,7 +43,7 @@ fn request(
         .set_language_code(spec.language_code.as_ref().map(|code| code.as_str().into()))
         .set_media_sample_rate_hertz(spec.media_sample_rate_hertz.map(Int::get))
         .set_media_format(spec.media_format.map(|format| format.as_str().into()))
-        .media(parts::media(&spec.media))
+        .media(parts::media(&spec.shared.media))
         .set_output_bucket_name(pinned.output_bucket_name.clone())
         .set_output_key(pinned.output_key.clone())
         .set_output_encryption_kms_key_id(pinned.kms_key_arn.clone())
