@@ -1,0 +1,76 @@
+//! The table, for people.
+
+use std::fmt::Write as _;
+
+use transcribe_operator::api::Kind;
+
+use super::Answers;
+use super::row::{Cell, Expected, Layer, Row};
+use crate::verdict::Verdict;
+
+const NAME: usize = 43;
+const CLASS: usize = 17;
+const CELL: usize = 6;
+
+const LEGEND: &str = "Each cell: CEL, webhook, reconciler, check. A: allows, D: denies, -: does not judge, n/a: the kind has no such \
+                      member or rule, !: not as expected.";
+
+/// A line for each row: what is tried, by which class, what each layer says for each kind, and which field a denial names.
+pub fn table(rows: &[Row], answers: &[Answers]) -> String {
+    let mut text = format!("{LEGEND}\n");
+    let mut group = None;
+    for (row, answers) in rows.iter().zip(answers) {
+        if group.replace(row.group) != Some(row.group) {
+            text += &heading(row.group.title());
+        }
+        write!(text, "\n{:NAME$} {:CLASS$}", row.name, row.class()).unwrap();
+        for kind in Kind::ALL {
+            let cell = row.cell(*kind).zip(answers[*kind as usize].as_ref());
+            let letters = cell.map_or_else(|| "n/a".to_owned(), |(cell, answers)| letters(&cell, answers));
+            write!(text, " {letters:CELL$}").unwrap();
+        }
+        text += &format!(" {}", fields(row));
+    }
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn heading(title: &str) -> String {
+    let kinds: String = Kind::ALL
+        .iter()
+        .map(|kind| format!(" {:CELL$}", short(*kind)))
+        .collect();
+    format!(
+        "\n\n{title}\n{:NAME$} {:CLASS$}{kinds} denied field\n",
+        "what is tried", "class"
+    )
+}
+
+/// The kind's short name, as kubectl takes it.
+const fn short(kind: Kind) -> &'static str {
+    match kind {
+        Kind::TranscriptionJob => "tj",
+        Kind::MedicalTranscriptionJob => "mtj",
+        Kind::CallAnalyticsJob => "caj",
+        Kind::MedicalScribeJob => "msj",
+    }
+}
+
+fn letters(cell: &Cell<'_>, answers: &[super::Answer; 4]) -> String {
+    let letter = |layer: Layer| match (cell.of(layer), &answers[layer as usize].verdict) {
+        (Expected::Deny, Verdict::Deny(_)) => "D",
+        (Expected::Allow, Verdict::Allow) => "A",
+        (Expected::NotJudged, Verdict::Allow) => "-",
+        (_, Verdict::Deny(_)) => "!D",
+        (_, _) => "!A",
+    };
+    Layer::ALL.into_iter().map(letter).collect()
+}
+
+/// The fields that denials name, each once.
+fn fields(row: &Row) -> String {
+    let denying = Kind::ALL.iter().filter_map(|kind| row.cell(*kind));
+    let denying = denying.filter(|cell| cell.expected.contains(&Expected::Deny));
+    let mut fields: Vec<&str> = denying.map(|cell| cell.field).collect();
+    fields.dedup();
+    fields.join(", ")
+}
