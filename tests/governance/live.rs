@@ -15,7 +15,7 @@ use crate::layers::{Answer, NAMESPACE, answer};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_transcribe-operator");
 
-/// An operator whose webhook is asked as an API server would ask it. Its KMS has no keys.
+/// An operator whose webhook is asked as an API server would ask it.
 pub struct Asked {
     _operator: Operator,
     _webhook: Webhook,
@@ -41,20 +41,19 @@ impl Asked {
         })
     }
 
-    /// The webhook's answer to the creation of an object, or to an edit of an old one. That KMS does not know the key is beside
-    /// the point of the tables.
+    /// The webhook's answer to the creation of an object, or to an edit of an old one.
     pub async fn judge(&self, kind: Kind, object: &Value, old: Option<&Value>) -> anyhow::Result<Answer> {
         let (status, body) = self.caller.post(review(kind, object, old).to_string()).await?;
         ensure!(status == 200, "{status}: {body}");
         let review: Value = serde_json::from_str(&body)?;
         let (response, result) = (&review["response"], &review["response"]["status"]);
         let said = result["message"].as_str().unwrap_or_default();
-        let denied = response["allowed"] == false && !said.contains("there is no such key");
+        let denied = response["allowed"] == false;
         let causes = result["details"]["causes"].as_array().into_iter().flatten();
         let fields = causes.filter_map(|cause| cause["field"].as_str().map(str::to_owned));
         Ok(Answer {
             warnings: texts(&response["warnings"]),
-            ..answer(denied, fields.filter(|_| denied), said)
+            ..answer(denied, fields, said)
         })
     }
 }

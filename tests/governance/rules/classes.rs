@@ -99,6 +99,7 @@ pub fn classes() -> Vec<(&'static str, Value)> {
             "private",
             with(json!({"encryption": {"personalDataInContext": "Deny"}})),
         ),
+        ("proven", with(json!({"encryption": {"verifyAccess": "Deny"}}))),
         (
             "tagged",
             with(json!({"tags": {"cost-center": "4711", "stage": "live"}})),

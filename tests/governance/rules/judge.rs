@@ -8,9 +8,10 @@ use transcribe_operator::api::{GROUP, Kind, VERSION};
 
 use super::classes::classes;
 use super::row::{Row, least};
-use super::{Answers, cells};
+use super::{Answers, cells, keys};
 use crate::layers::{ACCOUNT, Answer, Layers, NAMESPACE, answer, object, refusal_of_server};
 use crate::live::check_all;
+use crate::verdict::Verdict;
 
 /// How many questions are open at the same time.
 const AT_A_TIME: usize = 8;
@@ -20,6 +21,7 @@ const SUBMITTED: &str = "submitted";
 /// The answers to every row, in order.
 pub async fn judged(rows: &[Row]) -> anyhow::Result<Vec<Answers>> {
     let layers = Layers::start(&classes()).await?;
+    keys::put(&layers.stage.sim)?;
     for kind in Kind::ALL {
         submitted(&layers, *kind, &least(*kind)).await?;
     }
@@ -49,15 +51,24 @@ async fn online(layers: &Layers, row: &Row, kind: Kind) -> anyhow::Result<[Answe
         return Ok([
             edited(layers, kind, &row.change).await?,
             layers.webhook_on_edit(kind, &old, &new).await?,
-            layers.reconciler(kind, &spec),
+            reconciler(layers, row, kind, &spec),
         ]);
     }
     let (cel, stored) = layers.server(kind, &spec).await?;
     Ok([
         cel,
         layers.webhook(kind, &stored).await?,
-        layers.reconciler(kind, &stored),
+        reconciler(layers, row, kind, &stored),
     ])
+}
+
+/// Binds the request, and then judges its key.
+fn reconciler(layers: &Layers, row: &Row, kind: Kind, spec: &Value) -> Answer {
+    let bound = layers.reconciler(kind, spec);
+    match keys::refused(spec, row.class()) {
+        Some(refusal) if bound.verdict == Verdict::Allow => answer(true, refusal.field.clone(), &refusal.to_string()),
+        Some(_) | None => bound,
+    }
 }
 
 /// `check` with the classes, in one run.

@@ -34,7 +34,7 @@ impl Layer {
 pub enum Expected {
     Allow,
     Deny,
-    /// It cannot tell, or never sees it: it lets it pass. `check` warns that it has not judged.
+    /// It cannot tell, or never sees it: it lets it pass. Of what only a cluster knows, `check` warns that it has not judged it.
     NotJudged,
 }
 
@@ -49,6 +49,8 @@ pub enum Group {
     Effective,
     /// What a class allows.
     Class,
+    /// What only AWS KMS can say.
+    Kms,
 }
 
 impl Group {
@@ -58,6 +60,7 @@ impl Group {
             Self::Schema => "members, types, bounds, patterns and enums of the schema, one of each sort",
             Self::Effective => "the effective request: spec and class together",
             Self::Class => "guardrails of the class",
+            Self::Kms => "what AWS KMS says of a key",
         }
     }
 }
