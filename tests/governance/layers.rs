@@ -161,13 +161,11 @@ fn subject(kind: Kind, spec: &Value) -> Subject {
 
 /// A refusal of several fields names them in its message alone.
 fn refused(kind: Kind, refusal: &Refusal, spec: &Value) -> Vec<String> {
-    match &refusal.field {
-        Some(field) => vec![field.clone()],
-        None => {
-            let violations = Spec::parse(kind, spec).err().unwrap_or_default();
-            violations.into_iter().map(|violation| violation.field).collect()
-        }
+    if let Some(field) = &refusal.field {
+        return vec![field.clone()];
     }
+    let violations = Spec::parse(kind, spec).err().unwrap_or_default();
+    violations.into_iter().map(|violation| violation.field).collect()
 }
 
 /// As the API server does before it looks at anything.

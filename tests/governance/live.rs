@@ -79,12 +79,17 @@ pub async fn check(flags: &[&str], manifest: &str) -> anyhow::Result<Answer> {
 
 /// What `check` with these flags says to objects, in their order, in one run.
 pub async fn check_all(flags: &[&str], objects: &[Value]) -> anyhow::Result<Vec<Answer>> {
-    let manifests: String = objects.iter().map(|object| format!("---\n{object}\n")).collect();
-    let (items, said) = run_check(flags, &manifests).await?;
+    let (items, said) = run_check(flags, &manifests(objects)).await?;
     // Those of the classes come first.
     let others = items.len().checked_sub(objects.len()).with_context(|| said.clone())?;
     ensure!(said.is_empty(), "{said}");
     Ok(items[others..].iter().map(verdict).collect())
+}
+
+/// Objects as the documents of one file.
+pub fn manifests(objects: &[Value]) -> String {
+    let objects: Vec<String> = objects.iter().map(Value::to_string).collect();
+    objects.join("\n---\n")
 }
 
 fn verdict(item: &Value) -> Answer {

@@ -10,7 +10,7 @@ use super::classes::classes;
 use super::row::{Row, least};
 use super::{Answers, cells, keys};
 use crate::layers::{ACCOUNT, Answer, Layers, NAMESPACE, answer, object, refusal_of_server};
-use crate::live::check_all;
+use crate::live::{check_all, manifests};
 use crate::verdict::Verdict;
 
 /// How many questions are open at the same time.
@@ -79,8 +79,8 @@ async fn checked(asked: &[(&Row, Kind)]) -> anyhow::Result<Vec<Answer>> {
         })
     });
     let file = NamedTempFile::new()?;
-    let manifests: String = classes.map(|class| format!("---\n{class}\n")).collect();
-    std::fs::write(file.path(), manifests)?;
+    let classes: Vec<Value> = classes.collect();
+    std::fs::write(file.path(), manifests(&classes))?;
     let path = file.path().to_str().context("a path in UTF-8")?;
     let objects: Vec<Value> = asked
         .iter()

@@ -100,30 +100,32 @@ fn problem(row: &Row, cell: &Cell<'_>, layer: Layer, answer: &Answer) -> Option<
 
 /// The rules in CEL of which no row says that the API server refuses something by them.
 fn unnamed(rows: &[Row], answers: &[Answers]) -> Vec<String> {
-    let mut missing = Vec::new();
-    for kind in Kind::ALL {
+    let of_kind = |kind: &Kind| {
         let messages = messages(*kind);
-        for message in messages.iter().collect::<BTreeSet<_>>() {
-            let rules = messages.iter().filter(|other| *other == message).count();
-            let names = |row: &&Row, answers: &Answers| {
-                let (Some(cell), Some(answers)) = (row.cell(*kind), &answers[*kind as usize]) else {
-                    return false;
-                };
-                let named =
-                    cell.of(Layer::Cel) == Expected::Deny && !cell.says.is_empty() && message.contains(cell.says);
-                named && answers[Layer::Cel as usize].said.contains(message)
-            };
-            let named = rows
-                .iter()
-                .zip(answers)
-                .filter(|(row, answers)| names(row, answers))
-                .count();
-            if named < rules {
-                missing.push(format!("{kind}: {rules} rules, and {named} rows of them: {message}"));
-            }
-        }
-    }
-    missing
+        let told = messages
+            .iter()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .filter_map(|message| {
+                let rules = messages.iter().filter(|other| *other == message).count();
+                let rows = rows.iter().zip(answers);
+                let rows = rows
+                    .filter(|(row, answers)| is_of(row, answers, *kind, message))
+                    .count();
+                (rows < rules).then(|| format!("{kind}: {rules} rules, and {rows} rows of them: {message}"))
+            });
+        told.collect::<Vec<_>>()
+    };
+    Kind::ALL.iter().flat_map(of_kind).collect()
+}
+
+/// A row names the rule with this message, and the API server refuses it by that rule.
+fn is_of(row: &Row, answers: &Answers, kind: Kind, message: &str) -> bool {
+    let Some((cell, answers)) = row.cell(kind).zip(answers[kind as usize].as_ref()) else {
+        return false;
+    };
+    let is_named = cell.of(Layer::Cel) == Expected::Deny && !cell.says.is_empty() && message.contains(cell.says);
+    is_named && answers[Layer::Cel as usize].said.contains(message)
 }
 
 /// The messages of all rules in CEL of a kind's CRD.
@@ -186,8 +188,8 @@ fn every_class_is_named_by_a_row_and_every_row_has_a_name() {
         .skip(1)
         .find(|(name, _)| !named.contains(name));
     assert_eq!(unused, None);
-    let names: BTreeSet<&str> = rows.iter().map(|row| row.name).collect();
-    assert_eq!(names.len(), rows.len(), "two rows have one name");
+    let told: BTreeSet<&str> = rows.iter().map(|row| row.name).collect();
+    assert_eq!(told.len(), rows.len(), "two rows have one name");
     assert!(rows.len() > 120, "{}", rows.len());
 }
 

@@ -29,19 +29,22 @@ pub fn table(rows: &[Row], answers: &[Answers]) -> String {
             let letters = cell.map_or_else(|| "n/a".to_owned(), |(cell, answers)| letters(&cell, answers));
             write!(text, " {letters:CELL$}").unwrap();
         }
-        text += &format!(" {}", fields(row));
+        write!(text, " {}", fields(row)).unwrap();
     }
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 fn heading(title: &str) -> String {
-    let kinds: String = Kind::ALL
-        .iter()
-        .map(|kind| format!(" {:CELL$}", short(*kind)))
-        .collect();
+    let kinds: Vec<String> = Kind::ALL.iter().map(|kind| format!("{:CELL$}", short(*kind))).collect();
     format!(
-        "\n\n{title}\n{:NAME$} {:CLASS$}{kinds} denied field\n",
-        "what is tried", "class"
+        "
+
+{title}
+{:NAME$} {:CLASS$} {} denied field
+",
+        "what is tried",
+        "class",
+        kinds.join(" ")
     )
 }
 
