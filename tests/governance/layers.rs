@@ -49,9 +49,13 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// With these classes, of which the first is the default one.
-    pub async fn start(classes: &[(&str, Value)]) -> anyhow::Result<Self> {
+    /// With these classes, of which the first is the default one. `prepare` is done before anybody asks.
+    pub async fn start(
+        classes: &[(&str, Value)],
+        prepare: impl FnOnce(&Stage) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let stage = Stage::start(Config::default()).await?;
+        prepare(&stage)?;
         let applied = classes
             .iter()
             .enumerate()

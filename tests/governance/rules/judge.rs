@@ -20,8 +20,7 @@ const SUBMITTED: &str = "submitted";
 
 /// The answers to every row, in order.
 pub async fn judged(rows: &[Row]) -> anyhow::Result<Vec<Answers>> {
-    let layers = Layers::start(&classes()).await?;
-    keys::put(&layers.stage.sim)?;
+    let layers = Layers::start(&classes(), |stage| keys::put(&stage.sim)).await?;
     for kind in Kind::ALL {
         submitted(&layers, *kind, &least(*kind)).await?;
     }
