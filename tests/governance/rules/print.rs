@@ -1,5 +1,6 @@
 //! The table, for people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use transcribe_operator::api::Kind;
@@ -11,9 +12,10 @@ use crate::verdict::Verdict;
 const NAME: usize = 43;
 const CLASS: usize = 17;
 const CELL: usize = 6;
+const WIDTH: usize = 140;
 
-const LEGEND: &str = "Each cell: CEL, webhook, reconciler, check. A: allows, D: denies, -: does not judge, n/a: the kind has no such \
-                      member or rule, !: not as expected.";
+const LEGEND: &str = "A cell: CEL, webhook, reconciler, check. A: allow, D: deny, -: not judged, n/a: no such member or rule, !: not \
+                      as expected";
 
 /// A line for each row: what is tried, by which class, what each layer says for each kind, and which field a denial names.
 pub fn table(rows: &[Row], answers: &[Answers]) -> String {
@@ -29,9 +31,9 @@ pub fn table(rows: &[Row], answers: &[Answers]) -> String {
             let letters = cell.map_or_else(|| "n/a".to_owned(), |(cell, answers)| letters(&cell, answers));
             write!(text, " {letters:CELL$}").unwrap();
         }
-        write!(text, " {}", fields(row)).unwrap();
+        write!(text, " {}", told(row)).unwrap();
     }
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    text.lines().map(cut).collect::<Vec<_>>().join("\n")
 }
 
 fn heading(title: &str) -> String {
@@ -69,11 +71,19 @@ fn letters(cell: &Cell<'_>, answers: &[super::Answer; 4]) -> String {
     Layer::ALL.into_iter().map(letter).collect()
 }
 
-/// The fields that denials name, each once.
-fn fields(row: &Row) -> String {
+/// The fields that denials name, each once, and what they say of them.
+fn told(row: &Row) -> String {
     let denying = Kind::ALL.iter().filter_map(|kind| row.cell(*kind));
     let denying = denying.filter(|cell| cell.expected.contains(&Expected::Deny));
-    let mut fields: Vec<&str> = denying.map(|cell| cell.field).collect();
-    fields.dedup();
-    fields.join(", ")
+    let fields: BTreeSet<&str> = denying.map(|cell| cell.field.trim_end_matches('*')).collect();
+    let fields: Vec<&str> = fields.into_iter().collect();
+    let says = if row.says.is_empty() { "" } else { ": " };
+    format!("{}{says}{}", fields.join(", "), row.says)
+}
+
+fn cut(line: &str) -> String {
+    if line.chars().count() <= WIDTH {
+        return line.trim_end().to_owned();
+    }
+    line.chars().take(WIDTH - 1).chain(['\u{2026}']).collect()
 }
