@@ -3,6 +3,9 @@
 //!
 //! The layers are those that a manifest meets in this order: the API server (schema and CEL), the webhook, the reconciler; and
 //! beside them `check`, which is to say beforehand what they will say. What each says is written by hand in the tables.
+//!
+//! `cargo test --test governance -- --nocapture` prints both; with `rules` as well, that of the rules alone. The manifests
+//! of keys and contexts are read by kubectl for one kind, and what it read is asked of the other kinds: reading YAML knows no kind.
 
 #![allow(
     missing_docs,

@@ -42,7 +42,7 @@ fn heading(title: &str) -> String {
         "
 
 {title}
-{:NAME$} {:CLASS$} {} denied field
+{:NAME$} {:CLASS$} {} what is denied
 ",
         "what is tried",
         "class",
