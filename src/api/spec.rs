@@ -272,6 +272,9 @@ fn at_path<T: DeserializeOwned>(spec: &Value) -> Result<T, Violation> {
     serde_path_to_error::deserialize(spec).map_err(|error| {
         let path = error.path().to_string();
         let message = error.into_inner().to_string();
+        if let Some(member) = missing(&message) {
+            return violation(&format!("{path}.{member}"), "required".to_owned());
+        }
         // The names of our structs mean nothing to a user.
         let message = match message.split_once("expected struct ") {
             Some((found, _)) => format!("{found}expected an object"),
@@ -279,6 +282,11 @@ fn at_path<T: DeserializeOwned>(spec: &Value) -> Result<T, Violation> {
         };
         violation(&path, without_text(message))
     })
+}
+
+/// The member that serde misses: it names the object that lacks it as the place.
+fn missing(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
 /// A text in the wrong place may be confidential, and is not repeated.

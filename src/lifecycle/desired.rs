@@ -95,23 +95,18 @@ impl Request {
     }
 }
 
+/// All that is wrong, after the field where there is but one.
 fn invalid(violations: &[Violation]) -> Refusal {
-    let field = violations
-        .first()
-        .filter(|_| violations.len() == 1)
-        .map(|v| v.field.clone());
-    let message = match violations {
-        [one] => one.message.clone(),
-        many => many
-            .iter()
-            .map(|v| format!("{}: {}", v.field, v.message))
-            .collect::<Vec<_>>()
-            .join("; "),
-    };
+    let first = violations.first().map(|violation| &violation.field);
+    let field = first.filter(|field| violations.iter().all(|violation| violation.field == **field));
+    let told = violations.iter().map(|violation| match field {
+        Some(_) => violation.message.clone(),
+        None => violation.to_string(),
+    });
     Refusal {
         reason: Reason::InvalidSpec,
-        field,
-        message,
+        field: field.cloned(),
+        message: told.collect::<Vec<_>>().join("; "),
     }
 }
 

@@ -199,7 +199,7 @@ fn says_where_a_spec_cannot_be_read() {
             "spec.media.mediaFileUri: must be an object in Amazon S3",
         ),
         ("", json!(null), "spec: is missing, or is no object"),
-        ("", json!({"languageCode": "en-US"}), "spec: missing field `media`"),
+        ("", json!({"languageCode": "en-US"}), "spec.media: required"),
     ];
     for (path, value, expected) in cases {
         let spec = replaced(&all(Kind::TranscriptionJob)[0], path, value);

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use crate::verdict::Expected;
 use crate::{contexts, lookalikes, malformed, shapes, surprises};
 
-/// The Region and the account of the class that every case is judged by.
+pub use crate::layers::ACCOUNT;
+
+/// The Region of the class that every case is judged by.
 pub const REGION: &str = "eu-west-1";
-pub const ACCOUNT: &str = "111122223333";
 
 /// The key id of the KMS developer guide.
 pub const ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";

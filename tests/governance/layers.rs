@@ -1,21 +1,27 @@
-//! Asks each layer for its verdict on a case.
+//! The layers, running, each asked about a spec of any kind.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use futures::StreamExt as _;
+use kube::core::Status;
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::aws_sim::Config;
-use testkit::kubectl::Output;
 use testkit::stage::Stage;
-use transcribe_operator::api::{Kind, Spec, transcription_class::TranscriptionClass};
-use transcribe_operator::config::InstallArgs;
+use transcribe_operator::api::transcription_class::{
+    DEFAULT_CLASS_ANNOTATION, TranscriptionClass, TranscriptionClassSpec,
+};
+use transcribe_operator::api::{GROUP, Kind, Spec, VERSION};
+use transcribe_operator::lifecycle::class::{Labels, select};
 use transcribe_operator::lifecycle::{Class, Desired, Job, NameHead, Refusal, Request, Subject};
 
-use crate::cases::{ACCOUNT, Case, REGION};
-use crate::live::{self, Asked};
-use crate::verdict::{Layer, Verdict};
+use crate::live::Asked;
+use crate::verdict::Verdict;
+
+/// The account of every class.
+pub const ACCOUNT: &str = "111122223333";
+/// Where the tenant is.
+pub const NAMESPACE: &str = "finance";
 
 /// What a layer answered.
 #[derive(Clone, Debug)]
@@ -23,91 +29,151 @@ pub struct Answer {
     pub verdict: Verdict,
     /// In its own words.
     pub said: String,
+    pub warnings: Vec<String>,
 }
 
-/// What each layer answered to a case.
-pub struct Actual {
-    answers: [Answer; 5],
-    /// The spec as the layers behind the API server see it. `None`: kubectl cannot read the manifest.
-    pub spec: Option<Value>,
+/// An object with this spec, as a tenant has it.
+pub fn object(kind: Kind, spec: &Value) -> Value {
+    json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind.name(),
+        "metadata": {"name": "case", "namespace": NAMESPACE, "uid": "0f8fad5b-d9cb-469f-a165-70867728950e"},
+        "spec": spec,
+    })
 }
 
-impl Actual {
-    pub fn of(&self, layer: Layer) -> &Answer {
-        &self.answers[layer as usize]
-    }
-}
-
-/// How many kubectls run at the same time.
-const AT_A_TIME: usize = 8;
-
-/// The answers to every case, in order.
-pub async fn judge_all(cases: &[Case]) -> anyhow::Result<Vec<Actual>> {
-    let stage = Stage::start(Config::default()).await?;
-    let judges = Judges {
-        asked: Asked::start(&stage).await?,
-        stage,
-    };
-    let answers = cases.iter().map(|case| judges.judge(case));
-    let answers: Vec<_> = futures::stream::iter(answers).buffered(AT_A_TIME).collect().await;
-    answers.into_iter().collect()
-}
-
-/// All layers, running.
-struct Judges {
+/// The API server and the webhook, running, and the classes by which they and the reconciler judge.
+pub struct Layers {
+    pub stage: Stage,
     asked: Asked,
-    stage: Stage,
+    classes: Classes,
 }
 
-impl Judges {
-    async fn judge(&self, case: &Case) -> anyhow::Result<Actual> {
-        let manifest = case.manifest();
-        let (server, spec) = self.api_server(&manifest).await?;
-        let (webhook, reconciler) = match &spec {
-            Some(spec) => (self.asked.judge(spec).await?, reconciler(spec)),
-            None => (never_seen(), never_seen()),
-        };
-        let (check, alone) = tokio::try_join!(live::check(&manifest), live::check_alone(&manifest))?;
-        // In the order of Layer::ALL.
-        let answers = [server, webhook, check, alone, reconciler];
-        Ok(Actual { answers, spec })
+impl Layers {
+    /// With these classes, of which the first is the default one. `prepare` is done before anybody asks.
+    pub async fn start(
+        classes: &[(&str, Value)],
+        prepare: impl FnOnce(&Stage) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        let stage = Stage::start(Config::default()).await?;
+        prepare(&stage)?;
+        let applied = classes
+            .iter()
+            .enumerate()
+            .map(|(n, (name, spec))| stage.class(name, n == 0, spec));
+        futures::future::try_join_all(applied).await?;
+        let asked = Asked::start(&stage).await?;
+        Ok(Self {
+            stage,
+            asked,
+            classes: Classes::new(classes),
+        })
     }
 
-    /// The API server's answer, and the spec as later layers see it: what the API server makes of the manifest, or of one
-    /// that it refuses, what kubectl sends.
-    async fn api_server(&self, manifest: &str) -> anyhow::Result<(Answer, Option<Value>)> {
-        let server = self
-            .create(&["--dry-run=server", "--validate=strict"], manifest)
-            .await?;
-        let mut answer = refusal_of_server(&server);
-        if answer.said.contains("strict decoding error") {
+    /// The API server's answer to the creation of a job, asked to be strict; and the spec as later layers see it.
+    pub async fn server(&self, kind: Kind, spec: &Value) -> anyhow::Result<(Answer, Value)> {
+        let strict = self.create(kind, spec, "Strict").await?;
+        let refused = match strict {
+            Ok(mut stored) => return Ok((answer(false, [], ""), stored["spec"].take())),
+            Err(refused) => refused,
+        };
+        let mut denied = refusal_of_server(&refused);
+        if refused.message.contains("strict decoding error") {
             // It hides what is wrong beside the unknown member.
-            let lenient = self
-                .create(&["--dry-run=server", "--validate=ignore"], manifest)
-                .await?;
-            answer = if lenient.success {
-                answer
-            } else {
-                refusal_of_server(&lenient)
-            };
+            if let Err(beside) = self.create(kind, spec, "Ignore").await? {
+                denied = refusal_of_server(&beside);
+            }
         }
-        let seen = if server.success {
-            server
-        } else {
-            self.create(&["--dry-run=client", "--validate=false"], manifest).await?
-        };
-        let object: Option<Value> = serde_json::from_str(&seen.stdout).ok();
-        Ok((answer, object.map(|mut object| without_nulls(object["spec"].take()))))
+        Ok((denied, without_nulls(spec.clone())))
     }
 
-    async fn create(&self, flags: &[&str], manifest: &str) -> anyhow::Result<Output> {
-        let args = [&["create", "-o", "json", "-f", "-"], flags].concat();
-        self.stage.kubectl.run_with(&args, manifest).await
+    async fn create(&self, kind: Kind, spec: &Value, validation: &str) -> anyhow::Result<Result<Value, Box<Status>>> {
+        let place = format!("/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/{}", kind.plural());
+        let url = format!("{place}?dryRun=All&fieldValidation={validation}");
+        let mut object = object(kind, spec);
+        object["metadata"].as_object_mut().unwrap().remove("uid");
+        let request = http::Request::post(url)
+            .header("content-type", "application/json")
+            .body(object.to_string().into_bytes())?;
+        self.ask(request).await
     }
+
+    /// What the API server says to a request.
+    pub async fn ask(&self, request: http::Request<Vec<u8>>) -> anyhow::Result<Result<Value, Box<Status>>> {
+        match self.stage.client.request(request).await {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(kube::Error::Api(status)) => Ok(Err(status)),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// The webhook's answer to the creation of a job.
+    pub async fn webhook(&self, kind: Kind, spec: &Value) -> anyhow::Result<Answer> {
+        self.asked.judge(kind, &object(kind, spec), None).await
+    }
+
+    /// The webhook's answer to an edit of a job.
+    pub async fn webhook_on_edit(&self, kind: Kind, old: &Value, new: &Value) -> anyhow::Result<Answer> {
+        self.asked.judge(kind, new, Some(old)).await
+    }
+
+    /// What the reconciler does with a stored spec.
+    pub fn reconciler(&self, kind: Kind, spec: &Value) -> Answer {
+        self.classes.bind(kind, spec)
+    }
+}
+
+/// Classes as they are stored.
+pub struct Classes(Vec<Arc<TranscriptionClass>>);
+
+impl Classes {
+    /// The first is the default one.
+    pub fn new(classes: &[(&str, Value)]) -> Self {
+        let classes = classes.iter().enumerate();
+        Self(classes.map(|(n, (name, spec))| stored(name, n == 0, spec)).collect())
+    }
+
+    /// As the reconciler does it: read the spec, choose the class, and bind it to that.
+    pub fn bind(&self, kind: Kind, spec: &Value) -> Answer {
+        let subject = subject(kind, spec);
+        let labels: Labels = [("kubernetes.io/metadata.name".to_owned(), NAMESPACE.to_owned())].into();
+        let head = NameHead::new("c1").unwrap();
+        let bound = Request::parse(kind, spec).and_then(|request| {
+            let class = select(&self.0, subject.class_name.as_deref(), Some(&labels))?;
+            Desired::bind(request, &Class::new(class, Some(ACCOUNT.to_owned())), &head, &subject)
+        });
+        match bound {
+            Ok(_) => answer(false, [], ""),
+            Err(refusal) => answer(true, refused(kind, &refusal, spec), &refusal.to_string()),
+        }
+    }
+}
+
+fn stored(name: &str, default: bool, spec: &Value) -> Arc<TranscriptionClass> {
+    let spec = TranscriptionClassSpec::parse(spec).unwrap_or_else(|wrong| panic!("class {name}: {wrong:?}"));
+    let mut class = TranscriptionClass::new(name, spec);
+    let annotation = (DEFAULT_CLASS_ANNOTATION.to_owned(), default.to_string());
+    class.metadata.annotations = Some([annotation].into());
+    Arc::new(class)
+}
+
+fn subject(kind: Kind, spec: &Value) -> Subject {
+    let mut job = Job::new("case", &kind.resource(), spec.clone());
+    job.metadata.namespace = Some(NAMESPACE.to_owned());
+    job.metadata.uid = Some("0f8fad5b-d9cb-469f-a165-70867728950e".to_owned());
+    Subject::of(&job)
+}
+
+/// A refusal of several fields names them in its message alone.
+fn refused(kind: Kind, refusal: &Refusal, spec: &Value) -> Vec<String> {
+    if let Some(field) = &refusal.field {
+        return vec![field.clone()];
+    }
+    let violations = Spec::parse(kind, spec).err().unwrap_or_default();
+    violations.into_iter().map(|violation| violation.field).collect()
 }
 
 /// As the API server does before it looks at anything.
-fn without_nulls(value: Value) -> Value {
+pub fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(members) => members
             .into_iter()
@@ -118,58 +184,18 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// From what kubectl says of the API server's refusal.
-fn refusal_of_server(output: &Output) -> Answer {
-    static INVALID: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(?m)(?:is invalid: |^\* )(spec[^\n]*?): ").unwrap());
+/// From the API server's own words.
+pub fn refusal_of_server(status: &Status) -> Answer {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let fields = causes.map(|cause| cause.field.clone());
+    let fields = fields.filter(|field| field.starts_with("spec"));
+    answer(true, fields.chain(unknown_members(&status.message)), &status.message)
+}
+
+/// The members of which the API server says that it does not know them.
+pub fn unknown_members(said: &str) -> Vec<String> {
     static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"unknown field "([^"]+)""#).unwrap());
-    let fields = [&*INVALID, &*UNKNOWN]
-        .into_iter()
-        .flat_map(|pattern| pattern.captures_iter(&output.stderr))
-        .map(|found| found[1].to_owned());
-    answer(!output.success, fields, output.stderr.trim())
-}
-
-/// kubectl itself could not read the manifest.
-fn never_seen() -> Answer {
-    Answer {
-        verdict: Verdict::NotJudged,
-        said: String::new(),
-    }
-}
-
-/// What the reconciler does with a stored spec.
-fn reconciler(spec: &Value) -> Answer {
-    let install = InstallArgs {
-        output_bucket: "transcripts".parse().ok(),
-        ..InstallArgs::default()
-    };
-    let of_the_install = install.class(&REGION.parse().unwrap(), Some(ACCOUNT)).unwrap();
-    let class = TranscriptionClass::new("default", of_the_install);
-    let class = Class::new(&class, Some(ACCOUNT.to_owned()));
-    let head = NameHead::new("c1").unwrap();
-    let bound = Request::parse(Kind::TranscriptionJob, spec)
-        .and_then(|request| Desired::bind(request, &class, &head, &subject()));
-    match bound {
-        Ok(_) => answer(false, [], ""),
-        Err(refusal) => answer(true, refused(&refusal, spec), &refusal.to_string()),
-    }
-}
-
-/// A refusal of several fields names them in its message alone.
-fn refused(refusal: &Refusal, spec: &Value) -> Vec<String> {
-    let violations = Spec::parse(Kind::TranscriptionJob, spec).err().unwrap_or_default();
-    match &refusal.field {
-        Some(field) => vec![field.clone()],
-        None => violations.into_iter().map(|violation| violation.field).collect(),
-    }
-}
-
-fn subject() -> Subject {
-    let mut job = Job::new("case", &Kind::TranscriptionJob.resource(), Value::Null);
-    job.metadata.namespace = Some("finance".to_owned());
-    job.metadata.uid = Some("0f8fad5b-d9cb-469f-a165-70867728950e".to_owned());
-    Subject::of(&job)
+    UNKNOWN.captures_iter(said).map(|found| found[1].to_owned()).collect()
 }
 
 /// A denial of no field that can be told is one of everything.
@@ -184,6 +210,7 @@ pub fn answer(denied: bool, fields: impl IntoIterator<Item = String>, said: &str
     Answer {
         verdict,
         said: said.to_owned(),
+        warnings: Vec::new(),
     }
 }
 

@@ -5,77 +5,108 @@ use std::process::Stdio;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use testkit::operator::Operator;
-use testkit::stage::{BUCKET, Stage};
-use testkit::webhook::Webhook;
+use testkit::stage::{CLUSTER_ID, Stage};
+use testkit::webhook::{Caller, Webhook};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use transcribe_operator::api::{GROUP, Kind, VERSION};
 
-use crate::cases::{ACCOUNT, REGION};
-use crate::layers::{Answer, answer};
+use crate::layers::{Answer, NAMESPACE, answer};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_transcribe-operator");
 
-/// An operator whose webhook is asked as an API server would ask it. Its KMS has no keys.
+/// An operator whose webhook is asked as an API server would ask it.
 pub struct Asked {
     _operator: Operator,
-    webhook: Webhook,
+    _webhook: Webhook,
+    caller: Caller,
 }
 
 impl Asked {
+    /// By the classes that the stage has.
     pub async fn start(stage: &Stage) -> anyhow::Result<Self> {
         // Which classes a namespace may use is said by its labels, so it has to exist.
-        stage.kubectl.run(&["create", "namespace", "finance"]).await?.ok()?;
+        stage.kubectl.run(&["create", "namespace", NAMESPACE]).await?.ok()?;
         let webhook = Webhook::new()?;
-        let operator = stage.operator(PROGRAM).args(webhook.args()).start()?;
+        let operator = stage
+            .classless_operator_at(PROGRAM, &stage.plane.url(), stage.sim.url())
+            .args(["--cluster-id", CLUSTER_ID])
+            .args(webhook.args())
+            .start()?;
         operator.wait_ready().await?;
         Ok(Self {
             _operator: operator,
-            webhook,
+            caller: webhook.caller()?,
+            _webhook: webhook,
         })
     }
 
-    /// The webhook's answer to the creation of a job with this spec. That KMS does not know the key is beside the point of
-    /// the table.
-    pub async fn judge(&self, spec: &Value) -> anyhow::Result<Answer> {
-        let (status, body) = self.webhook.post(review(spec).to_string()).await?;
+    /// The webhook's answer to the creation of an object, or to an edit of an old one.
+    pub async fn judge(&self, kind: Kind, object: &Value, old: Option<&Value>) -> anyhow::Result<Answer> {
+        let (status, body) = self.caller.post(review(kind, object, old).to_string()).await?;
         ensure!(status == 200, "{status}: {body}");
         let review: Value = serde_json::from_str(&body)?;
         let (response, result) = (&review["response"], &review["response"]["status"]);
         let said = result["message"].as_str().unwrap_or_default();
-        let denied = response["allowed"] == false && !said.contains("there is no such key");
+        let denied = response["allowed"] == false;
         let causes = result["details"]["causes"].as_array().into_iter().flatten();
         let fields = causes.filter_map(|cause| cause["field"].as_str().map(str::to_owned));
-        Ok(answer(denied, fields.filter(|_| denied), said))
+        Ok(Answer {
+            warnings: texts(&response["warnings"]),
+            ..answer(denied, fields, said)
+        })
     }
 }
 
-fn review(spec: &Value) -> Value {
-    let gvk = json!({"group": "transcribe-operator.io", "version": "v1alpha1", "kind": "TranscriptionJob"});
-    let resource = json!({"group": "transcribe-operator.io", "version": "v1alpha1", "resource": "transcriptionjobs"});
+fn review(kind: Kind, object: &Value, old: Option<&Value>) -> Value {
+    let gvk = json!({"group": GROUP, "version": VERSION, "kind": kind.name()});
+    let resource = json!({"group": GROUP, "version": VERSION, "resource": kind.plural()});
+    let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "kind": gvk, "resource": resource, "requestKind": gvk,
-        "requestResource": resource, "name": "case", "namespace": "finance", "operation": "CREATE",
-        "userInfo": {"username": "jane"}, "dryRun": true, "oldObject": null,
-        "object": {
-            "apiVersion": "transcribe-operator.io/v1alpha1", "kind": "TranscriptionJob",
-            "metadata": {"name": "case", "namespace": "finance", "uid": "0f8fad5b-d9cb-469f-a165-70867728950e"},
-            "spec": spec,
-        },
+        "requestResource": resource, "name": "case", "namespace": NAMESPACE, "operation": operation,
+        "userInfo": {"username": "jane"}, "dryRun": true, "oldObject": old, "object": object,
     }})
 }
 
-/// `check` that knows what the class of the table is.
-pub async fn check(manifest: &str) -> anyhow::Result<Answer> {
-    let flags = ["--region", REGION, "--account", ACCOUNT, "--output-bucket", BUCKET];
-    run_check(&flags, manifest).await
+/// What `check` with these flags says to one manifest.
+pub async fn check(flags: &[&str], manifest: &str) -> anyhow::Result<Answer> {
+    let (items, said) = run_check(flags, manifest).await?;
+    Ok(items
+        .first()
+        .map_or_else(|| answer(true, ["manifest".to_owned()], &said), verdict))
 }
 
-/// `check` that knows nothing.
-pub async fn check_alone(manifest: &str) -> anyhow::Result<Answer> {
-    run_check(&[], manifest).await
+/// What `check` with these flags says to objects, in their order, in one run.
+pub async fn check_all(flags: &[&str], objects: &[Value]) -> anyhow::Result<Vec<Answer>> {
+    let (items, said) = run_check(flags, &manifests(objects)).await?;
+    // Those of the classes come first.
+    let others = items.len().checked_sub(objects.len()).with_context(|| said.clone())?;
+    ensure!(said.is_empty(), "{said}");
+    Ok(items[others..].iter().map(verdict).collect())
 }
 
-async fn run_check(flags: &[&str], manifest: &str) -> anyhow::Result<Answer> {
+/// Objects as the documents of one file.
+pub fn manifests(objects: &[Value]) -> String {
+    let objects: Vec<String> = objects.iter().map(Value::to_string).collect();
+    objects.join("\n---\n")
+}
+
+fn verdict(item: &Value) -> Answer {
+    let message = item["message"].as_str().unwrap_or_default();
+    Answer {
+        warnings: texts(&item["warnings"]),
+        ..answer(item["allowed"] == false, fields(message), message)
+    }
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    let texts = list.as_array().into_iter().flatten();
+    texts.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
+/// The items, and what is written to standard error.
+async fn run_check(flags: &[&str], manifests: &str) -> anyhow::Result<(Vec<Value>, String)> {
     let mut child = Command::new(PROGRAM)
         .args(["check", "-f", "-", "-o", "json"])
         .args(flags)
@@ -85,16 +116,11 @@ async fn run_check(flags: &[&str], manifest: &str) -> anyhow::Result<Answer> {
         .kill_on_drop(true)
         .spawn()?;
     let mut stdin = child.stdin.take().context("stdin is piped")?;
-    stdin.write_all(manifest.as_bytes()).await?;
+    stdin.write_all(manifests.as_bytes()).await?;
     drop(stdin);
     let output = child.wait_with_output().await?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let items: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let Some(item) = items.get(0) else {
-        return Ok(answer(true, ["manifest".to_owned()], &said));
-    };
-    let message = item["message"].as_str().unwrap_or_default();
-    Ok(answer(item["allowed"] == false, fields(message), message))
+    Ok((serde_json::from_slice(&output.stdout).unwrap_or_default(), said))
 }
 
 /// The fields that a message of several parts (`field: what; field: what`) begins its parts with.

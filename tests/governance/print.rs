@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use transcribe_operator::api::Kind;
+
 use crate::cases::Case;
-use crate::layers::Actual;
+use crate::judges::Actual;
 use crate::verdict::{Layer, Verdict};
 
 const NAME: usize = 48;
@@ -12,8 +14,8 @@ const VERDICT: usize = 23;
 
 /// A row for each case: its name, its YAML, and what each layer said. `-` is not judged, and `!` stands before what is
 /// not as expected.
-pub fn table(cases: &[Case], actual: &[Actual]) -> String {
-    let mut text = format!("{:NAME$} {:YAML$}", "case", "spec");
+pub fn table(kind: Kind, cases: &[Case], actual: &[Actual]) -> String {
+    let mut text = format!("{:NAME$} {:YAML$}", kind.name(), "spec");
     for layer in Layer::ALL {
         write!(text, " {layer:VERDICT$}").unwrap();
     }
@@ -26,14 +28,15 @@ pub fn table(cases: &[Case], actual: &[Actual]) -> String {
         )
         .unwrap();
         for layer in Layer::ALL {
-            write!(text, " {:VERDICT$}", cut(&said(case, actual, layer), VERDICT)).unwrap();
+            write!(text, " {:VERDICT$}", cut(&said(kind, case, actual, layer), VERDICT)).unwrap();
         }
     }
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-fn said(case: &Case, actual: &Actual, layer: Layer) -> String {
-    let (expected, answer) = (case.expected.of(layer), actual.of(layer));
+fn said(kind: Kind, case: &Case, actual: &Actual, layer: Layer) -> String {
+    let expected = case.expected.for_kind(kind, actual.has_context());
+    let (expected, answer) = (expected.of(layer), actual.of(layer));
     match (expected.is_met_by(&answer.verdict), expected) {
         (true, Verdict::NotJudged) => "-".to_owned(),
         (true, _) => answer.verdict.to_string(),

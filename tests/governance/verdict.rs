@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use transcribe_operator::api::Kind;
+
+use crate::cases::CONTEXT;
+
 /// Who judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
@@ -45,6 +49,8 @@ pub enum Verdict {
     Allow,
     /// Denied, naming this field and no other.
     Deny(String),
+    /// Denied, naming nothing but this field or what is in it. Only expected, never answered.
+    DenyWithin(String),
     /// The layer lacks what it would take to judge, or never gets to see such an object: it lets it pass.
     NotJudged,
 }
@@ -55,15 +61,30 @@ impl Verdict {
         match self {
             Self::NotJudged => matches!(answer, Self::Allow | Self::NotJudged),
             Self::Allow | Self::Deny(_) => self == answer,
+            Self::DenyWithin(field) => match answer {
+                Self::Deny(named) => named.split(" and ").all(|named| is_within(field, named)),
+                Self::Allow | Self::DenyWithin(_) | Self::NotJudged => false,
+            },
         }
     }
+
+    /// A denial that this layer is expected to make.
+    pub fn denies(&self) -> bool {
+        matches!(self, Self::Deny(_) | Self::DenyWithin(_))
+    }
+}
+
+fn is_within(field: &str, named: &str) -> bool {
+    named
+        .strip_prefix(field)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Allow => f.pad("allow"),
-            Self::Deny(field) => f.pad(&format!(
+            Self::Deny(field) | Self::DenyWithin(field) => f.pad(&format!(
                 "deny {}",
                 field.strip_prefix("spec.encryption.").unwrap_or(field)
             )),
@@ -82,7 +103,16 @@ impl Expected {
     }
 
     pub fn denied_somewhere(&self) -> bool {
-        self.0.iter().any(|verdict| matches!(verdict, Verdict::Deny(_)))
+        self.0.iter().any(Verdict::denies)
+    }
+
+    /// The same for a kind: where AWS takes no context, the schema refuses any, whatever else is right or wrong with it.
+    pub fn for_kind(&self, kind: Kind, has_context: bool) -> Self {
+        if kind == Kind::CallAnalyticsJob && has_context {
+            Self([(); 5].map(|()| Verdict::DenyWithin(CONTEXT.to_owned())))
+        } else {
+            self.clone()
+        }
     }
 }
 
