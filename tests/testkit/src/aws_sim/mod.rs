@@ -51,6 +51,7 @@ mod admin;
 mod admin_identity;
 mod auth;
 mod buckets;
+mod client;
 mod config;
 mod eks;
 mod error;

@@ -7,24 +7,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use http_body_util::{BodyExt as _, Empty};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::auth::{Caller, authenticate};
 use super::buckets::ObjectUse;
 use super::error::AwsError;
 use super::kms_jobs::JobKey;
-use super::output::bucket_and_key;
 use super::world::{Sim, World};
-use super::{AwsSim, SessionCredentials, TrailEvent, sts};
+use super::{TrailEvent, sts};
 
 /// What S3 says of an object, and what is in it.
 struct Object {
@@ -124,51 +117,4 @@ fn refused(error: &AwsError) -> Response {
     );
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
     (status, [("content-type", "application/xml")], text).into_response()
-}
-
-impl AwsSim {
-    /// The objects that jobs have written so far, as `s3://` URIs.
-    pub fn objects(&self) -> Vec<String> {
-        let world = self.sim.world();
-        let written = world.jobs.written(world.now());
-        written.map(|(bucket, key)| format!("s3://{bucket}/{key}")).collect()
-    }
-
-    /// Read an object with the credentials of a session, by a request over the wire: what is in it, or else the code and the
-    /// text that S3 answers. Errors: there is no answer; it is not the URI of an object.
-    pub async fn read(
-        &self,
-        reader: &SessionCredentials,
-        region: &str,
-        uri: &str,
-    ) -> anyhow::Result<Result<String, String>> {
-        let (bucket, key) = bucket_and_key(uri).with_context(|| format!("not the URI of an object: {uri}"))?;
-        let date = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let scope = format!("{}/{}/{region}/s3/aws4_request", reader.access_key_id, &date[..8]);
-        let request = http::Request::get(format!("{}/{bucket}/{key}", self.url()))
-            .header("x-amz-date", date)
-            .header("x-amz-security-token", &reader.session_token)
-            .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
-            .header(
-                "authorization",
-                format!(
-                    "AWS4-HMAC-SHA256 Credential={scope}, \
-                     SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token, Signature={}",
-                    "0".repeat(64)
-                ),
-            )
-            .body(Empty::<Bytes>::new())?;
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let (parts, body) = client.request(request).await?.into_parts();
-        let text = String::from_utf8(body.collect().await?.to_bytes().into())?;
-        let part = |name: &str| {
-            let (_, rest) = text.split_once(&format!("<{name}>")).unwrap_or_default();
-            rest.split('<').next().unwrap_or_default().to_owned()
-        };
-        Ok(if parts.status.is_success() {
-            Ok(text)
-        } else {
-            Err(format!("{}: {}", part("Code"), part("Message")))
-        })
-    }
 }

@@ -1,6 +1,6 @@
 //! Who a Pod of a cluster becomes: by a token that STS takes, and by EKS Pod Identity.
 
-use super::identity::{ROLE, may, policy, sts, tags, who};
+use super::identity::{ROLE, may, policy, sts, tags, temporary, who};
 use super::*;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING as ES256, EcdsaKeyPair, KeyPair as _};
@@ -167,24 +167,9 @@ fn service(actions: &[&str], condition: &Value) -> Value {
     json!({"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": actions, "Condition": condition})
 }
 
-/// What the agent says to a token.
-async fn asked(sim: &AwsSim, token: &str) -> Value {
-    let request = http::Request::get(format!("{}/v1/credentials", sim.url())).header("authorization", token);
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
-    let answer = client.request(request.body(Full::default()).unwrap()).await.unwrap();
-    serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap()
-}
-
-/// The credentials that the agent gives.
-fn given(answer: &Value) -> Credentials {
-    let text = |member: &str| answer[member].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
-    Credentials::new(
-        text("AccessKeyId"),
-        text("SecretAccessKey"),
-        Some(text("Token")),
-        None,
-        "test",
-    )
+/// The credentials that the agent gives for a token.
+async fn given(sim: &AwsSim, token: &str) -> Credentials {
+    temporary(&sim.pod_credentials(token).await.unwrap().unwrap())
 }
 
 #[tokio::test]
@@ -240,20 +225,16 @@ async fn the_agent_gives_an_associated_role_that_trusts_the_service_for_the_clus
         ),
     ] {
         let sim = with_cluster(&signer, &statement).await;
-        let answer = asked(&sim, &token(changes.clone())).await;
-        assert_eq!(
-            answer["code"].as_str().unwrap_or("ok"),
-            wanted,
-            "{statement} {changes}: {answer}"
-        );
+        let answer = sim.pod_credentials(&token(changes.clone())).await.unwrap();
+        let said = answer.map_or_else(|code| code, |_| "ok".to_owned());
+        assert_eq!(said, wanted, "{statement} {changes}");
         assert_eq!(sim.calls()["AssumeRoleForPodIdentity"][wanted], 1);
     }
     let sim = with_cluster(&signer, &service(&both, &json!({}))).await;
-    assert_eq!(
-        asked(&sim, &Signer::new().token(&json!({"aud": ["pods.eks.amazonaws.com"]}))).await["code"],
-        "InvalidTokenException"
-    );
-    let me = who(&sim, given(&asked(&sim, &token(json!({}))).await)).await;
+    let forged = Signer::new().token(&json!({"aud": ["pods.eks.amazonaws.com"]}));
+    let said = sim.pod_credentials(&forged).await.unwrap();
+    assert_eq!(said.unwrap_err(), "InvalidTokenException");
+    let me = who(&sim, given(&sim, &token(json!({}))).await).await;
     assert_eq!(me, "arn:aws:sts::444455556666:assumed-role/finance/eks-prod-app");
 }
 
@@ -275,7 +256,7 @@ async fn the_tags_of_a_pod_go_along_when_its_session_begets_another() {
         ("transcribe-operator.io/cluster", &uid.replace('-', "")),
     ]);
     let chained = async |tags| {
-        let client = sts(&sim, given(&asked(&sim, &token).await));
+        let client = sts(&sim, given(&sim, &token).await);
         let call = client.assume_role().role_arn(ROLE).role_session_name("next");
         call.set_tags(tags).send().await.map_err(|error| told(&error))
     };
