@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::pods::{Way, cluster, signing};
 use crate::{OPERATOR, holds, run};
 
-pub(crate) const ACCOUNT: &str = "111122223333";
+const ACCOUNT: &str = "111122223333";
 /// The ids of the keys: the page's own, and the one that takes its place for the other team.
 const KEYS: [(&str, &str); 2] = [
     ("finance", "1234abcd-12ab-34cd-56ef-1234567890ab"),
