@@ -82,7 +82,7 @@ pub struct JobStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// The class that a job was bound to.
+/// The class that a job was bound to: as it was at the submission, or when the job ended without one.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassRef {
@@ -99,6 +99,9 @@ pub struct ClassRef {
     /// The AWS account, once it is verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
+    /// The time to live that the class gives to finished objects which set none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds_after_finished: Option<i32>,
 }
 
 /// The write-ahead intent of one attempt. It is stored before the job is started and pins everything that later steps need.
@@ -133,9 +136,6 @@ pub struct Submission {
     /// When the record of an acknowledged job was first found absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent_since: Option<MicroTime>,
-    /// The time to live that the class gives to finished objects which set none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl_seconds_after_finished: Option<i32>,
 }
 
 /// What is known of a Start.

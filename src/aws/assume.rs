@@ -12,7 +12,7 @@ use crate::{
     api::class_words::ClassRoleArn,
     lifecycle::{
         Fault, FaultKind,
-        fault::{NO_CREDENTIALS, NOT_SENT},
+        fault::{ASK, NO_CREDENTIALS, NOT_SENT},
     },
 };
 
@@ -81,29 +81,63 @@ fn not_assumed(arn: &str, error: &CredentialsError) -> Fault {
     let answer =
         chain(error).find_map(<dyn std::error::Error>::downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>);
     let fault = answer.map(classify::fault);
-    let (code, message) = match fault {
-        Some(Fault {
-            kind: FaultKind::Denied | FaultKind::Invalid | FaultKind::Absent | FaultKind::Conflict,
-            code,
-            message,
-        }) => {
-            let fix = "check that the role exists, and that its trust policy allows the operator sts:AssumeRole, with the \
-                       class's externalId if it asks for one, and sts:TagSession";
-            let told = format!("AWS does not let the operator assume the role {arn} ({code}: {message}); {fix}");
-            (NO_CREDENTIALS, told)
-        }
-        Some(Fault { code, .. }) => {
-            let told = format!("AWS STS could not be asked for the role {arn} ({code}); it is asked again");
-            (NOT_SENT, told)
-        }
-        None => (
-            NOT_SENT,
-            format!("AWS STS could not be asked for the role {arn}; it is asked again"),
-        ),
-    };
+    match fault {
+        Some(fault) if !fault.kind.passes_by_itself() => refused(arn, &fault),
+        Some(fault) => unanswered(arn, &format!(" ({})", fault.code)),
+        None => unanswered(arn, ""),
+    }
+}
+
+fn refused(arn: &str, answer: &Fault) -> Fault {
+    let code = &answer.code;
+    let fix = "check that the role exists, and that its trust policy allows the operator sts:AssumeRole, with the class's \
+               externalId if it asks for one, and sts:TagSession";
+    let message = format!("AWS does not let the operator assume its role ({code}); {ASK}");
+    let said = answer.in_full();
     Fault {
-        kind: FaultKind::NotSent,
-        code: code.to_owned(),
-        message,
+        detail: Some(format!(
+            "AWS does not let the operator assume the role {arn} ({code}: {said}); {fix}"
+        )),
+        ..Fault::new(FaultKind::NotSent, NO_CREDENTIALS, message)
+    }
+}
+
+fn unanswered(arn: &str, why: &str) -> Fault {
+    let of = |whom: &str| format!("AWS STS could not be asked for the {whom}{why}; it is asked again");
+    Fault {
+        detail: Some(of(&format!("role {arn}"))),
+        ..Fault::new(FaultKind::NotSent, NOT_SENT, of("credentials of the class"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_role_is_for_those_who_may_read_classes() {
+        let role = "arn:aws:iam::111122223333:role/transcribe-finance";
+        let answer = Fault {
+            detail: Some(format!(
+                "User: arn:…:user/operator is not authorized on resource: {role}"
+            )),
+            ..Fault::new(
+                FaultKind::Denied,
+                "AccessDenied",
+                "User: the operator is not authorized",
+            )
+        };
+        let refused = refused(role, &answer);
+        for part in ["AccessDenied", "ask your platform team"] {
+            assert!(refused.message.contains(part), "{}", refused.message);
+        }
+        for part in [role, "user/operator", "trust policy"] {
+            assert!(refused.in_full().contains(part), "{}", refused.in_full());
+        }
+        let silent = unanswered(role, " (Timeout)");
+        assert!(silent.in_full().contains(role), "{}", silent.in_full());
+        for told in [refused.message, silent.message] {
+            assert!(!told.contains("arn:"), "{told}");
+        }
     }
 }

@@ -27,33 +27,34 @@ where
             answered(reply.err().code(), reply.err().message(), broke)
         }
         SdkError::ConstructionFailure(_) => {
-            below(FaultKind::Invalid, "InvalidRequest", "the request could not be built")
+            Fault::new(FaultKind::Invalid, "InvalidRequest", "the request could not be built")
         }
-        SdkError::TimeoutError(_) => below(FaultKind::Ambiguous, TIMEOUT, "AWS did not answer in time"),
+        SdkError::TimeoutError(_) => Fault::new(FaultKind::Ambiguous, TIMEOUT, "AWS did not answer in time"),
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
             Some(error) if not_sent(error) => not_sent_fault(error),
-            _ if failure.is_timeout() => below(FaultKind::Ambiguous, TIMEOUT, "AWS did not answer in time"),
-            _ => below(
+            _ if failure.is_timeout() => Fault::new(FaultKind::Ambiguous, TIMEOUT, "AWS did not answer in time"),
+            _ => Fault::new(
                 FaultKind::Ambiguous,
                 CONNECTION_LOST,
                 "the connection to AWS broke before the reply",
             ),
         },
         SdkError::ResponseError(_) | _ => {
-            below(FaultKind::Ambiguous, UNREADABLE_REPLY, "AWS's reply could not be read")
+            Fault::new(FaultKind::Ambiguous, UNREADABLE_REPLY, "AWS's reply could not be read")
         }
     }
 }
 
 fn answered(code: Option<&str>, message: Option<&str>, broke: bool) -> Fault {
     let Some(code) = code else {
-        return below(
+        return Fault::new(
             FaultKind::Ambiguous,
             UNREADABLE_REPLY,
             "AWS's reply names no error code",
         );
     };
-    let message = printable(message.unwrap_or_default());
+    let said = printable(message.unwrap_or_default());
+    let message = without_identities(&said);
     // AWS answers BadRequestException where a record is absent; only the text tells.
     let absent = code == "BadRequestException" && message.contains("couldn't be found");
     // Late, not wrong: the process or the network was held up. A wrong clock is noticed by itself.
@@ -61,7 +62,7 @@ fn answered(code: Option<&str>, message: Option<&str>, broke: bool) -> Fault {
     let kind = FaultKind::of_code(code);
     if broke && kind == FaultKind::Invalid {
         let message = format!("AWS's reply could not be understood: {code} {message}");
-        return below(FaultKind::Ambiguous, UNREADABLE_REPLY, &message);
+        return Fault::new(FaultKind::Ambiguous, UNREADABLE_REPLY, message);
     }
     let (kind, code) = if absent {
         (FaultKind::Absent, code)
@@ -71,17 +72,8 @@ fn answered(code: Option<&str>, message: Option<&str>, broke: bool) -> Fault {
         (kind, code)
     };
     Fault {
-        kind,
-        code: code.to_owned(),
-        message,
-    }
-}
-
-fn below(kind: FaultKind, code: &str, message: &str) -> Fault {
-    Fault {
-        kind,
-        code: code.to_owned(),
-        message: message.to_owned(),
+        detail: (message != said).then_some(said),
+        ..Fault::new(kind, code, message)
     }
 }
 
@@ -95,7 +87,7 @@ fn not_sent_fault(error: &(dyn Error + 'static)) -> Fault {
     } else {
         "no connection to AWS"
     };
-    below(FaultKind::NotSent, NOT_SENT, message)
+    Fault::new(FaultKind::NotSent, NOT_SENT, message)
 }
 
 /// Proven not to have left the process: no credentials to sign with, or the connection was refused.
@@ -113,6 +105,16 @@ pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item 
         let error: &'a (dyn Error + 'static) = *error;
         error.source()
     })
+}
+
+/// AWS's text without the ARN of who asked: that is the role of a class, or the operator's own.
+fn without_identities(text: &str) -> String {
+    let identity =
+        |word: &str| word.starts_with("arn:") && [":assumed-role/", ":user/"].iter().any(|of| word.contains(of));
+    let words = text
+        .split(' ')
+        .map(|word| if identity(word) { "the operator" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// AWS's text as it may stand in a status: bounded, on one line.

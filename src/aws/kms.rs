@@ -81,10 +81,9 @@ fn pairs(context: &BTreeMap<String, String>) -> Option<std::collections::HashMap
 }
 
 fn facts(reply: DescribeKeyOutput) -> Result<KeyFacts, Fault> {
-    let unreadable = || Fault {
-        kind: FaultKind::Ambiguous,
-        code: UNREADABLE_REPLY.to_owned(),
-        message: "AWS's reply describes no key".to_owned(),
+    let unreadable = || {
+        let message = "AWS's reply describes no key";
+        Fault::new(FaultKind::Ambiguous, UNREADABLE_REPLY, message)
     };
     let metadata = reply.key_metadata.ok_or_else(unreadable)?;
     Ok(KeyFacts {

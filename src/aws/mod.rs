@@ -193,10 +193,9 @@ impl Connection {
             .map_err(|e| classify::fault(&e));
         self.count("GetCallerIdentity", &reply);
         let account = reply?.account.filter(|account| !account.is_empty());
-        let account = account.ok_or_else(|| Fault {
-            kind: FaultKind::Ambiguous,
-            code: UNREADABLE_REPLY.to_owned(),
-            message: "AWS's reply names no account".to_owned(),
+        let account = account.ok_or_else(|| {
+            let message = "AWS's reply names no account";
+            Fault::new(FaultKind::Ambiguous, UNREADABLE_REPLY, message)
         })?;
         Ok(Identity {
             account,

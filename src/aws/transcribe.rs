@@ -215,19 +215,11 @@ fn once(signed_at: Timestamp) -> Builder {
 
 /// A request that the SDK itself refuses to build.
 fn unsendable(error: &BuildError) -> Fault {
-    Fault {
-        kind: FaultKind::Invalid,
-        code: "InvalidRequest".to_owned(),
-        message: printable(&error.to_string()),
-    }
+    Fault::new(FaultKind::Invalid, "InvalidRequest", printable(&error.to_string()))
 }
 
 fn no_job() -> Fault {
-    Fault {
-        kind: FaultKind::Ambiguous,
-        code: UNREADABLE_REPLY.to_owned(),
-        message: "AWS's reply has no job".to_owned(),
-    }
+    Fault::new(FaultKind::Ambiguous, UNREADABLE_REPLY, "AWS's reply has no job")
 }
 
 /// AWS accepted the job and said nothing about it.

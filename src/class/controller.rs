@@ -182,7 +182,7 @@ async fn report(ctx: &Context, class: &TranscriptionClass, seen: &Seen) -> Resul
         return Ok(());
     }
     if let Err(fault) = &seen.identity {
-        let (code, answer) = (&fault.code, &fault.message);
+        let (code, answer) = (&fault.code, fault.in_full());
         warn!(class = class.name_any(), code, answer, "the class has no credentials");
     }
     let api = Api::<TranscriptionClass>::all(ctx.client.clone());

@@ -58,7 +58,7 @@ async fn make(client: &Client, classes: &ClassStore, install: &InstallArgs) -> R
         anyhow::anyhow!(
             "AWS has not confirmed whose credentials the operator has ({}: {})",
             fault.code,
-            fault.message
+            fault.in_full()
         )
     })?;
     let spec = install.class(region, Some(&identity.account))?;

@@ -65,7 +65,7 @@ pub(super) fn stays(class: &TranscriptionClass, seen: &Seen) -> Option<String> {
         (None, Ok(_)) => "AWS is searched for records of jobs whose objects are gone".to_owned(),
         (None, Err(fault)) => format!(
             "AWS cannot be searched for records of jobs whose objects are gone: {}",
-            fault.message
+            fault.in_full()
         ),
     };
     Some(format!(
@@ -143,7 +143,7 @@ fn ready(class: &TranscriptionClass, seen: &Seen) -> Said {
             ("True", "IdentityVerified", told)
         }
         (None, Err(fault)) => {
-            let told = format!("no job is submitted: {}", fault.message);
+            let told = format!("no job is submitted: {}", fault.in_full());
             ("False", "IdentityNotVerified", told)
         }
     };
@@ -250,6 +250,7 @@ mod tests {
             kind: FaultKind::NotSent,
             code: "NoCredentials".to_owned(),
             message: "AWS does not let the operator assume the role".to_owned(),
+            detail: Some("AWS does not let the operator assume the role arn".to_owned()),
         })
     }
 
@@ -356,6 +357,8 @@ mod tests {
         ] {
             assert_eq!(told(&class, &seen), expected);
         }
+        let ready = status(&class(&[]), &lost(seen()), time(9)).conditions;
+        assert!(ready[0].message.ends_with("the role arn"), "{}", ready[0].message);
     }
 
     #[test]

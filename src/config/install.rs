@@ -15,8 +15,9 @@ use crate::api::{
 /// identity may: the limits are those of its IAM policy.
 #[derive(Args, Clone, Debug, Default)]
 pub struct InstallArgs {
-    /// The AWS Region of the default class. Without it none is made.
-    #[arg(long, env = "AWS_REGION")]
+    /// The AWS Region of the default class. Without it none is made. The environment is not asked: EKS puts AWS_REGION into
+    /// each Pod that has a role, whether its owner wants a default class or not.
+    #[arg(long)]
     pub region: Option<RegionName>,
     /// The output bucket of jobs that name none.
     #[arg(long, env = "OUTPUT_BUCKET")]

@@ -62,7 +62,7 @@ impl Follower {
                     account = self.place.identity.account,
                     region = self.place.identity.region,
                     code = fault.code,
-                    answer = fault.message,
+                    answer = fault.in_full(),
                     "running jobs could not be listed"
                 ),
             }
@@ -167,9 +167,8 @@ pub(super) async fn by_any<'a, T>(
             Err(_) => {}
         }
     }
-    Err(failure.unwrap_or_else(|| Fault {
-        kind: FaultKind::NotSent,
-        code: NO_CREDENTIALS.to_owned(),
-        message: "no class has credentials for this account and Region".to_owned(),
+    Err(failure.unwrap_or_else(|| {
+        let message = "no class has credentials for this account and Region";
+        Fault::new(FaultKind::NotSent, NO_CREDENTIALS, message)
     }))
 }

@@ -108,10 +108,7 @@ impl Session {
         if self.place().is_some_and(|place| place.questions.ask()) {
             return Ok(());
         }
-        Err(Fault {
-            kind: FaultKind::Throttled,
-            code: "RateUsedUp".to_owned(),
-            message: "the operator's rate of questions to AWS KMS is used up".to_owned(),
-        })
+        let message = "the operator's rate of questions to AWS KMS is used up";
+        Err(Fault::new(FaultKind::Throttled, "RateUsedUp", message))
     }
 }

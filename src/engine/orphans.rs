@@ -81,7 +81,7 @@ impl Found {
 /// Why a round was given up.
 #[derive(Debug, thiserror::Error)]
 enum Abandoned {
-    #[error("AWS: {} {}", .0.code, .0.message)]
+    #[error("AWS: {} {}", .0.code, .0.in_full())]
     Aws(Fault),
     #[error("the API server: {0}")]
     Objects(#[from] kube::Error),

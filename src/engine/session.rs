@@ -15,7 +15,10 @@ use super::{
 use crate::{
     api::{TAG_CLUSTER, TAG_NAMESPACE, transcription_class::TranscriptionClass},
     aws::{Connection, Role},
-    lifecycle::{Fault, FaultKind, Identity, fault::NO_CREDENTIALS},
+    lifecycle::{
+        Fault, FaultKind, Identity,
+        fault::{ASK, NO_CREDENTIALS},
+    },
 };
 
 const AGAIN: Duration = Duration::from_mins(5);
@@ -174,12 +177,15 @@ impl Session {
     fn expected(&self, identity: Identity) -> Result<Identity, Fault> {
         match &self.0.account {
             Some(account) if *account != identity.account => Err(Fault {
-                kind: FaultKind::NotSent,
-                code: NO_CREDENTIALS.to_owned(),
-                message: format!(
+                detail: Some(format!(
                     "AWS says that the credentials are of account {}, but the class's role is of account {account}",
                     identity.account
-                ),
+                )),
+                ..Fault::new(
+                    FaultKind::NotSent,
+                    NO_CREDENTIALS,
+                    format!("AWS gave it credentials of another account than its role's; {ASK}"),
+                )
             }),
             Some(_) | None => Ok(identity),
         }

@@ -14,7 +14,7 @@ use crate::api::{
         ClassEncryption, ClassIdentity, ClassOutput, DEFAULT_CLASS_ANNOTATION, TranscriptionClass,
         TranscriptionClassSpec,
     },
-    types::KmsKeyRef,
+    types::{Int, KmsKeyRef},
 };
 
 /// A class as jobs are bound to it: what the platform team wrote, and the account that AWS confirmed.
@@ -29,6 +29,7 @@ pub struct Class {
 impl Class {
     /// A stored class, of which AWS has confirmed this account.
     pub fn new(class: &TranscriptionClass, account_id: Option<String>) -> Self {
+        let defaults = class.spec.job_defaults.as_ref();
         Self {
             reference: ClassRef {
                 name: class.metadata.name.clone().unwrap_or_default(),
@@ -36,6 +37,7 @@ impl Class {
                 generation: class.metadata.generation,
                 region: class.spec.region.to_string(),
                 account_id,
+                ttl_seconds_after_finished: defaults.and_then(|d| d.ttl_seconds_after_finished).map(Int::get),
             },
             spec: class.spec.clone(),
         }

@@ -17,7 +17,7 @@ use crate::api::{
     class_words::{AccessCheck, expand},
     conditions::Reason,
     status::{ClassRef, PinnedRequest, RefusalStatus},
-    types::{DeletionPolicy, Int, KmsKeyRef},
+    types::{DeletionPolicy, KmsKeyRef},
 };
 
 /// Why something cannot be done, told to the tenant who sees it in `kubectl`.
@@ -125,8 +125,6 @@ pub struct Desired {
     pub verify_access: AccessCheck,
     /// Whether the AWS record outlives the object.
     pub retain: bool,
-    /// The class's time to live of finished objects, in seconds.
-    pub default_ttl: Option<i32>,
 }
 
 impl Desired {
@@ -152,7 +150,6 @@ impl Desired {
             class: class.reference.clone(),
             verify_access: class.verify_access(),
             retain: retention == Some(DeletionPolicy::Retain),
-            default_ttl: defaults.and_then(|d| d.ttl_seconds_after_finished).map(Int::get),
             pinned,
             spec,
         })

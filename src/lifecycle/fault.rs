@@ -10,8 +10,12 @@ pub struct Fault {
     pub kind: FaultKind,
     /// AWS's error code, or a word for a failure below the protocol (`Timeout`, `NotSent`).
     pub code: String,
-    /// AWS's message, shortened and without control characters. Never a header or a body.
+    /// What happened, fit for a tenant: AWS's message, shortened, without control characters, and without the operator's
+    /// identities. Never a header or a body.
     pub message: String,
+    /// The same for those who may read classes, where it says more: the role, and AWS's whole message. It goes to a class's
+    /// status and to the log, never to a job.
+    pub detail: Option<String>,
 }
 
 /// What a failed call means. Decided by AWS's error code; the HTTP status counts only for a code that is not
@@ -36,12 +40,35 @@ pub enum FaultKind {
 }
 
 impl Fault {
+    /// A fault of which everybody may know all.
+    pub fn new(kind: FaultKind, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code: code.to_owned(),
+            message: message.into(),
+            detail: None,
+        }
+    }
+
     /// The reason of a condition that tells of it, where AWS could not be asked.
     pub fn reason(&self) -> Reason {
         if self.code == NO_CREDENTIALS {
             Reason::AccessDenied
         } else {
             Reason::AwsUnreachable
+        }
+    }
+
+    /// What a class's status and the log say of it.
+    pub fn in_full(&self) -> &str {
+        self.detail.as_deref().unwrap_or(&self.message)
+    }
+
+    /// What a job of a class says of it.
+    pub fn told(&self, class: Option<&str>) -> String {
+        match class {
+            Some(class) if self.code == NO_CREDENTIALS => format!("class '{class}': {}", self.message),
+            Some(_) | None => self.message.clone(),
         }
     }
 }
@@ -100,6 +127,8 @@ impl FaultKind {
 pub const NOT_SENT: &str = "NotSent";
 /// The code for credentials that AWS refuses to give: a role that is gone, or does not trust the operator.
 pub const NO_CREDENTIALS: &str = "NoCredentials";
+/// The way out that a tenant has where the class itself is at fault.
+pub const ASK: &str = "ask your platform team, to whom the status of the class says more";
 /// The code under which a Start is kept that was not answered in time.
 pub const TIMEOUT: &str = "Timeout";
 /// The code under which a Start is kept whose connection broke before the reply.

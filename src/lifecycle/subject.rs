@@ -125,15 +125,11 @@ impl Subject {
         self.status.submission.as_ref().filter(|s| self.owns(&s.job_name))
     }
 
-    /// How long after its end the object is deleted: by the spec, or by the class as it was when the job was submitted.
+    /// How long after its end the object is deleted: by the spec, or by the class that it was bound to.
     pub fn ttl(&self) -> Option<Duration> {
-        let pinned = || self.submission()?.ttl_seconds_after_finished;
-        let pinned = || {
-            pinned()
-                .and_then(|seconds| u64::try_from(seconds).ok())
-                .map(Duration::from_secs)
-        };
-        self.controls.ttl.or_else(pinned)
+        let of_class = || self.status.class.as_ref()?.ttl_seconds_after_finished;
+        let of_class = || u64::try_from(of_class()?).ok().map(Duration::from_secs);
+        self.controls.ttl.or_else(of_class)
     }
 
     /// The attempts of this object, oldest first.

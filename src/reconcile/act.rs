@@ -81,7 +81,7 @@ async fn submit(ctx: &Context, job: Job, decided: &Decided<'_>, intent: &Submiss
         Err(fault) => info!(
             job_name = intent.job_name,
             code = fault.code,
-            answer = fault.message,
+            answer = fault.in_full(),
             "AWS did not accept the job"
         ),
     }
@@ -90,12 +90,8 @@ async fn submit(ctx: &Context, job: Job, decided: &Decided<'_>, intent: &Submiss
 
 /// The intent is written, but nothing was sent.
 fn held_back() -> Fault {
-    let message = "the object was deleted, or this process no longer leads".to_owned();
-    Fault {
-        kind: FaultKind::NotSent,
-        code: NOT_SENT.to_owned(),
-        message,
-    }
+    let message = "the object was deleted, or this process no longer leads";
+    Fault::new(FaultKind::NotSent, NOT_SENT, message)
 }
 
 /// Replaces the status, fenced by the object's resourceVersion.

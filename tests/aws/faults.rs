@@ -206,6 +206,27 @@ async fn only_the_text_of_a_refusal_is_kept() {
     assert!(!fault.message.chars().any(char::is_control));
 }
 
+/// AWS says who was refused: the session of a class's role, or the operator itself.
+#[tokio::test]
+async fn who_was_refused_is_for_those_who_may_read_classes() {
+    for who in [
+        "arn:aws:sts::111122223333:assumed-role/transcribe-finance/payroll.0f8fad5b",
+        "arn:aws-cn:iam::111122223333:user/operator",
+    ] {
+        let of = |who: &str| {
+            format!(
+                "User: {who} is not authorized to perform: iam:PassRole on resource: arn:aws:iam::111122223333:role/data"
+            )
+        };
+        let (aws, _) = replaying(vec![error(400, "AccessDeniedException", &of(who))]);
+        let fault = start(&aws).await;
+        assert_eq!(
+            (fault.message.as_str(), fault.in_full()),
+            (&*of("the operator"), &*of(who))
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_record_that_is_absent_is_no_fault_of_a_get() {
     for (code, message) in [

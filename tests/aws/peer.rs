@@ -224,7 +224,6 @@ pub fn intent(started_at: Timestamp) -> Submission {
 
 pub fn pinned(started_at: Timestamp, request: PinnedRequest) -> Submission {
     Submission {
-        ttl_seconds_after_finished: None,
         attempt: 1,
         job_name: JOB.to_owned(),
         account: "111122223333".to_owned(),

@@ -1,7 +1,7 @@
 //! Who may use which class, and who works for it in AWS.
 
-use anyhow::Result;
-use serde_json::json;
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
 use testkit::aws_sim::Role;
 
 use crate::rig::{FINANCE, Rig, SALES, message, put_role, says};
@@ -116,7 +116,7 @@ async fn a_role_that_is_gone_holds_up_its_team_only_and_one_that_is_mended_goes_
     says(&told, &fix)?;
     rig.apply(&finance, "held", Some("finance"), json!({})).await?;
     let seen = rig.until_reason(&finance, "held", "AccessDenied").await?;
-    says(message(&seen, "Ready"), &fix)?;
+    tells_a_tenant(&rig, &seen).await?;
     assert!(!told.contains(&FINANCE.external_id()) && rig.starts(&seen).is_empty());
     rig.apply(&sales, "job", Some("sales"), json!({})).await?;
     rig.until_reason(&sales, "job", "Completed").await?;
@@ -128,6 +128,27 @@ async fn a_role_that_is_gone_holds_up_its_team_only_and_one_that_is_mended_goes_
     rig.stage.sim.finish_all();
     rig.until_reason(&finance, "slow", "Completed").await?;
     assert_eq!(rig.starts(&running).len(), 1);
+    Ok(())
+}
+
+/// A job says of which class it is, what happened, AWS's code and the way out, and neither it nor its Events say more of the
+/// class than that.
+async fn tells_a_tenant(rig: &Rig, job: &Value) -> Result<()> {
+    let parts = [
+        "class 'finance'",
+        "assume its role (AccessDenied)",
+        "ask your platform team",
+    ];
+    says(message(job, "Ready"), &parts)?;
+    let namespace = job["metadata"]["namespace"].as_str().unwrap();
+    let events = ["get", "events", "-n", namespace, "-o", "json"];
+    let events = rig.stage.kubectl.run(&events).await?.ok()?.stdout;
+    says(&events, &parts)?;
+    for told in [events, job["status"].to_string()] {
+        for secret in [&*FINANCE.role(), "transcribe-finance", &*FINANCE.external_id()] {
+            ensure!(!told.contains(secret), "{secret}: {told}");
+        }
+    }
     Ok(())
 }
 
@@ -150,7 +171,7 @@ async fn credentials_that_aws_takes_no_more_are_replaced_and_a_trust_that_is_gon
     rig.stage.sim.expire_sessions(&FINANCE.role());
     rig.apply(&finance, "held", Some("finance"), json!({})).await?;
     let held = rig.until_reason(&finance, "held", "AccessDenied").await?;
-    says(message(&held, "Ready"), &["trust policy", &FINANCE.role()])?;
+    tells_a_tenant(&rig, &held).await?;
     rig.apply(&sales, "job", Some("sales"), json!({})).await?;
     rig.until_reason(&sales, "job", "Completed").await?;
 

@@ -5,6 +5,8 @@
 
 mod page;
 mod platform;
+mod pods;
+mod reading;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,9 @@ async fn the_pages_say_what_the_tools_print() {
     let [guide, ten] = ["tenant-guide.md", "first-ten-minutes.md"].map(|page| repository().join("docs").join(page));
     let (as_finance, as_media) = (platform.reads("finance", &guide), platform.reads("media", &ten));
     let (guide_now, ten_now) = tokio::try_join!(as_finance, as_media).unwrap();
+    let mut policies = platform::policies(&guide_now).unwrap();
+    let reading = policies.remove("reader-permissions.json").unwrap();
+    reading::opens_own_transcripts_only(&platform.stage.sim, reading).await;
     for (page, now) in [(guide, guide_now), (ten, ten_now)] {
         holds(&page, now);
     }

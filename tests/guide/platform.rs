@@ -14,6 +14,7 @@ use testkit::operator::{Builder, Operator};
 use testkit::stage::{REGION, condition, repository};
 use tokio::time::{Instant, sleep};
 
+use crate::pods::{Way, cluster, signing};
 use crate::{OPERATOR, holds, run};
 
 const ACCOUNT: &str = "111122223333";
@@ -27,15 +28,26 @@ const KEYS: [(&str, &str); 2] = [
 async fn the_page_for_platform_teams_says_what_the_tools_print() {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let page = repository().join("docs/platform-guide.md");
-    let policies = policies(&std::fs::read_to_string(&page).unwrap()).unwrap();
-    let (plane, sim, _operator) = start(&policies).await.unwrap();
+    let way = Way::PodIdentity;
+    let (plane, sim, _operator) = start(&guide(), way).await.unwrap();
     let now = run(&page, plane.kubeconfig()).await.unwrap();
     holds(&page, now);
     each_team_worked_in_its_own_role(&sim).unwrap();
+    the_pod_became_the_operator(&sim, way).unwrap();
 }
 
-/// The documents of the page by their names.
-fn policies(page: &str) -> Result<BTreeMap<String, Value>> {
+/// The documents of the platform teams' page.
+pub(crate) fn guide() -> BTreeMap<String, Value> {
+    let page = std::fs::read_to_string(repository().join("docs/platform-guide.md")).unwrap();
+    policies(&page).unwrap()
+}
+
+pub(crate) fn role(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+}
+
+/// The documents of a page by their names.
+pub(crate) fn policies(page: &str) -> Result<BTreeMap<String, Value>> {
     let parts: Vec<&str> = page.split("```").collect();
     let mut policies = BTreeMap::new();
     for pair in parts.windows(2) {
@@ -49,25 +61,22 @@ fn policies(page: &str) -> Result<BTreeMap<String, Value>> {
     Ok(policies)
 }
 
-async fn start(policies: &BTreeMap<String, Value>) -> Result<(ControlPlane, AwsSim, Operator)> {
+/// The page's cluster, AWS account and operator, whose Pod comes by its role in this way.
+async fn start(policies: &BTreeMap<String, Value>, way: Way) -> Result<(ControlPlane, AwsSim, Operator)> {
     let config = Config {
         run_ms: 500,
         ..Config::default()
     };
-    let (plane, sim) = tokio::try_join!(ControlPlane::builder().controllers().start(), AwsSim::start(config))?;
+    let (plane, sim) = tokio::try_join!(signing().controllers().start(), AwsSim::start(config))?;
     let policy = |name: &str| {
         policies
             .get(name)
             .cloned()
             .with_context(|| format!("the page has no {name}"))
     };
-    let role = |name: &str| format!("arn:aws:iam::{ACCOUNT}:role/{name}");
-    let operator = role("transcribe-operator");
-    sim.put_role(Role::new(
-        &operator,
-        policy("operator-trust.json")?,
-        policy("operator-permissions.json")?,
-    ))?;
+    let (trust, rights) = (policy(way.trust())?, policy("operator-permissions.json")?);
+    sim.put_role(Role::new(&role("transcribe-operator"), trust, rights))?;
+    sim.put_cluster(cluster(&plane).await?)?;
     for (team, id) in KEYS {
         let of_team = |name: &str| -> Result<Value> {
             let text = policy(name)?.to_string().replace("finance-7f3a", external_id(team));
@@ -94,11 +103,11 @@ async fn start(policies: &BTreeMap<String, Value>) -> Result<(ControlPlane, AwsS
             sim.put_bucket(Bucket::new(&format!("{team}-{bucket}"), ACCOUNT))?;
         }
     }
-    // As EKS Pod Identity gives them to the Pod.
-    let session = sim.session(&operator, "eks-pod")?;
     let install = Install::without_default_class(&plane, &["clusterId=prod"]).await?;
-    let operator = as_session(install.operator(OPERATOR, sim.url()), session)
-        .args(["--orphan-interval", "1", "--signature-window", "1", "--max-skew", "1"])
+    let operator = way.equip(install.operator(OPERATOR, sim.url()), &plane, &sim).await?;
+    let operator = operator
+        .args(["--follow-interval", "0.3", "--orphan-interval", "1"])
+        .args(["--signature-window", "1", "--max-skew", "1"])
         .start()?;
     operator.wait_ready().await?;
     Ok((plane, sim, operator))
@@ -110,6 +119,16 @@ fn external_id(team: &str) -> &'static str {
     } else {
         "media-90c1"
     }
+}
+
+/// By no other credentials than those that its service account is worth.
+fn the_pod_became_the_operator(sim: &AwsSim, way: Way) -> Result<()> {
+    ensure!(sim.calls()[way.call()].contains_key("ok"), "{:?}", sim.calls());
+    let assumed = format!("arn:aws:sts::{ACCOUNT}:assumed-role/transcribe-operator/");
+    for event in sim.trail().iter().filter(|event| event.operation == "AssumeRole") {
+        ensure!(event.principal.starts_with(&assumed), "{}", event.principal);
+    }
+    Ok(())
 }
 
 /// And each namespace in a session that says so.
@@ -142,8 +161,8 @@ fn each_team_worked_in_its_own_role(sim: &AwsSim) -> Result<()> {
 #[tokio::test]
 async fn the_policies_of_the_page_stop_what_a_class_lets_through() {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    let page = std::fs::read_to_string(repository().join("docs/platform-guide.md")).unwrap();
-    let (plane, sim, _operator) = start(&policies(&page).unwrap()).await.unwrap();
+    let way = Way::ServiceAccount;
+    let (plane, sim, _operator) = start(&guide(), way).await.unwrap();
     let kubectl = Kubectl::new(&plane).unwrap();
     let other = format!("arn:aws:iam::{ACCOUNT}:role/somebody");
     let trusting = json!({"Version": "2012-10-17", "Statement": [
@@ -209,6 +228,7 @@ async fn the_policies_of_the_page_stop_what_a_class_lets_through() {
         .map(|line| line.tags["transcribe-operator.io/name"].clone())
         .collect();
     assert_eq!(started, ["own", "own-role"]);
+    the_pod_became_the_operator(&sim, way).unwrap();
 }
 
 /// The quick start: the role's policy, and the statement of the key's.

@@ -167,12 +167,19 @@ fn the_class_says_what_a_job_leaves_open() {
         "jobDefaults": {"ttlSecondsAfterFinished": 60, "deletionPolicy": "Retain"},
     }));
     let desired = bound(&class, json!({})).unwrap();
-    assert_eq!((desired.retain, desired.default_ttl), (true, Some(60)));
+    assert_eq!(
+        (desired.retain, desired.class.ttl_seconds_after_finished),
+        (true, Some(60))
+    );
     assert_eq!(desired.verify_access, AccessCheck::Deny);
     assert!(!bound(&class, json!({"deletionPolicy": "Delete"})).unwrap().retain);
     let silent = bound(&with(json!({})), json!({})).unwrap();
     assert_eq!(
-        (silent.retain, silent.default_ttl, silent.verify_access),
+        (
+            silent.retain,
+            silent.class.ttl_seconds_after_finished,
+            silent.verify_access
+        ),
         (false, None, AccessCheck::Warn)
     );
 }

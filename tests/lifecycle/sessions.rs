@@ -1,17 +1,28 @@
 //! What an object says while the session of its class cannot work, or its class runs as many jobs as it may.
 
 use transcribe_operator::{
-    api::conditions::Reason,
-    lifecycle::{Fault, FaultKind, Refusal, Step, Unknown, fault::NO_CREDENTIALS},
+    api::{conditions::Reason, status::JobStatus},
+    lifecycle::{
+        Fault, FaultKind, Outcome, Refusal, Step, Unknown,
+        fault::{NO_CREDENTIALS, NOT_SENT},
+    },
 };
 
-use crate::world::{acknowledged, case, check, fault, identity, row};
+use crate::world::{Case, PLAIN, acknowledged, case, check, fault, identity, row};
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/transcribe-finance";
 
 fn denied() -> Fault {
     Fault {
-        message: "AWS does not let the operator assume the role".to_owned(),
+        message: "AWS does not let the operator assume its role (AccessDenied)".to_owned(),
+        detail: Some(format!("AWS does not let the operator assume the role {ROLE}")),
         ..fault(FaultKind::NotSent, NO_CREDENTIALS)
     }
+}
+
+/// What the object says after its next step.
+fn told(case: &Case, outcome: &Outcome) -> JobStatus {
+    case.status(&case.plan(), outcome)
 }
 
 #[test]
@@ -40,11 +51,56 @@ fn credentials_that_aws_does_not_give_are_told_as_such() {
             "Wait Deleting +15s",
         ),
     ]);
-    for case in [without(denied()), acknowledged(5).unknown(Unknown::Failed(denied()))] {
-        let Step::Wait(wait) = case.plan() else {
-            panic!("{:?}", case.plan());
-        };
-        assert!(wait.message.contains("assume the role"), "{}", wait.message);
+}
+
+/// Who may read classes is told the role; who has a job of the class is told what happened, of which class, and with which code.
+#[test]
+fn no_job_tells_the_role_of_its_class() {
+    let of_class = |case: Case| case.job(|job| job.status.class = Some(PLAIN.class.clone()));
+    let unseen = |fault: Fault| {
+        case().seen(|seen| {
+            seen.identity = None;
+            seen.credentials = Some(fault);
+        })
+    };
+    let silent = || Fault {
+        detail: Some(format!("AWS STS could not be asked for the role {ROLE}")),
+        ..fault(FaultKind::NotSent, NOT_SENT)
+    };
+    let refused = Outcome::Started(Err(denied()));
+    for (says, case, outcome) in [
+        ("before a Start", unseen(denied()), Outcome::Pending),
+        ("before a Start, by silence", unseen(silent()), Outcome::Pending),
+        ("at a Start", case(), refused),
+        ("at a Start, by silence", case(), Outcome::Started(Err(silent()))),
+        (
+            "at a look",
+            of_class(acknowledged(5).unknown(Unknown::Failed(denied()))),
+            Outcome::Pending,
+        ),
+        (
+            "at a look, by silence",
+            of_class(acknowledged(5).unknown(Unknown::Failed(silent()))),
+            Outcome::Pending,
+        ),
+        (
+            "at the end",
+            of_class(acknowledged(5).deleted(1).unknown(Unknown::Failed(denied()))),
+            Outcome::Pending,
+        ),
+    ] {
+        let status = told(&case, &outcome);
+        let text = serde_json::to_string(&status).unwrap();
+        assert!(!text.contains("role/"), "{says}: {text}");
+        let ready = status.condition("Ready").unwrap();
+        if ready.reason == "AccessDenied" {
+            let parts = ["class 'finance'", "AccessDenied"];
+            assert!(
+                parts.iter().all(|part| ready.message.contains(part)),
+                "{says}: {}",
+                ready.message
+            );
+        }
     }
 }
 

@@ -7,12 +7,12 @@ use transcribe_operator::{
         conditions::{FINISHED, Reason, SUSPENDED},
         status::{Submission, SubmissionOutcome},
     },
-    lifecycle::{KeyVerdict, Step, plan::START_TAKES},
+    lifecycle::{KeyVerdict, Outcome, Step, plan::START_TAKES},
 };
 
 use crate::world::{
-    BOUND, Case, HOUR, KEY, MINUTE, OTHER_UID, PLAIN, bad_key, case, check, failed_once, job_name, now, refused,
-    refused_key, row, sent, unsettled, usable,
+    BOUND, Case, HOUR, KEY, MINUTE, OTHER_UID, PLAIN, after, bad_key, case, check, failed_once, job_name, now, refused,
+    refused_key, row, sent, tell, unsettled, usable,
 };
 
 #[test]
@@ -286,11 +286,51 @@ fn copies_and_finished_objects() {
         ),
         row("a time to live of nothing", case().finished(0).ttl(0), "Expire"),
         row(
+            "that of the class, where the spec has none",
+            of_class(crate::world::acknowledged(HOUR).finished(MINUTE), 90),
+            "Rest +30s",
+        )
+        .back("+30s"),
+        row(
+            "and that of the spec before it",
+            of_class(case().finished(MINUTE), 60).ttl(90),
+            "Rest +30s",
+        ),
+        row(
             "an object that is not finished has no time to live",
             case().condition(FINISHED, "False", Reason::Accepted, HOUR).ttl(0),
             "Submit #1",
         ),
     ]);
+}
+
+fn of_class(case: Case, ttl: i32) -> Case {
+    let mut class = PLAIN.class.clone();
+    class.ttl_seconds_after_finished = Some(ttl);
+    case.job(|job| job.status.class = Some(class))
+}
+
+/// A job that ends without a submission has the time to live of the class that it was bound to, then or at last.
+#[test]
+fn the_class_says_how_long_a_job_stays_that_was_never_submitted() {
+    let mut desired = PLAIN.clone();
+    desired.class.ttl_seconds_after_finished = Some(60);
+    let bound = Case {
+        desired: Ok(desired),
+        ..case().deadline(1)
+    };
+    let lost = of_class(case().deadline(1), 60).invalid(Reason::NoClass);
+    let unknown = case().deadline(1).invalid(Reason::NoClass);
+    for (says, case, after_a_minute) in [
+        ("bound as it ends", bound, "Expire"),
+        ("bound before", lost, "Expire"),
+        ("never bound", unknown, "Rest"),
+    ] {
+        let step = case.plan();
+        assert_eq!(tell(&step), "Fail StartDeadlineExceeded", "{says}");
+        let ended = case.having(case.status(&step, &Outcome::Pending));
+        assert_eq!(tell(&ended.plan_at(after(60))), after_a_minute, "{says}");
+    }
 }
 
 #[test]

@@ -145,11 +145,7 @@ pub fn failed(reason: &str) -> Facts {
 }
 
 pub fn fault(kind: FaultKind, code: &str) -> Fault {
-    Fault {
-        kind,
-        code: code.to_owned(),
-        message: format!("{code} it is"),
-    }
+    Fault::new(kind, code, format!("{code} it is"))
 }
 
 /// One object, what is wanted of it and what was seen: first a job that can be submitted at once.
@@ -230,7 +226,6 @@ impl Case {
             acknowledged_at: None,
             stray_until: None,
             absent_since: None,
-            ttl_seconds_after_finished: None,
         });
         job.status.attempts = vec![attempt(&name, 1, ago(seconds_ago))];
         job.status.job_name = Some(name);

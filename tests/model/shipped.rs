@@ -548,11 +548,7 @@ fn record(seen: Seen, as_of: Timestamp, job: &Subject, identity: &Identity) -> R
 }
 
 fn fault(kind: FaultKind, code: &str) -> Fault {
-    Fault {
-        kind,
-        code: code.to_owned(),
-        message: "as AWS says".to_owned(),
-    }
+    Fault::new(kind, code, "as AWS says")
 }
 
 fn outcome(reply: Reply, mutant: Option<Mutant>) -> lifecycle::Outcome {

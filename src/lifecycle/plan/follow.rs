@@ -13,7 +13,9 @@ use crate::{
         conditions::Reason,
         status::{Submission, SubmissionOutcome},
     },
-    lifecycle::{Desired, Facts, Fault, Observed, Record, Refusal, Unknown, fault::NO_CREDENTIALS, subject::later},
+    lifecycle::{
+        Desired, Facts, Fault, Observed, Record, Refusal, Subject, Unknown, fault::NO_CREDENTIALS, subject::later,
+    },
 };
 
 /// The documented reasons for FAILED that the same media meets again.
@@ -149,7 +151,7 @@ fn unknown(
     let job = &seen.job;
     let soon = later(now, SOON);
     match why {
-        Unknown::Failed(fault) => wait(fault.reason(), unreachable(submission, fault), soon),
+        Unknown::Failed(fault) => wait(fault.reason(), unreachable(job, submission, fault), soon),
         Unknown::OtherIdentity(identity) => wait(
             Reason::IdentityChanged,
             identity_changed(submission, identity.as_ref()),
@@ -178,11 +180,12 @@ fn unknown(
     }
 }
 
-fn unreachable(submission: &Submission, fault: &Fault) -> String {
+fn unreachable(job: &Subject, submission: &Submission, fault: &Fault) -> String {
+    let class = job.status.class.as_ref().map(|class| class.name.as_str());
     let why = if fault.code == NO_CREDENTIALS {
-        &fault.message
+        fault.told(class)
     } else {
-        &fault.code
+        fault.code.clone()
     };
     format!(
         "AWS could not be asked about job {} ({why}); it is tried again",

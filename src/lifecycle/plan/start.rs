@@ -131,7 +131,6 @@ pub(super) fn first(desired: &Result<Desired, Refusal>, seen: &Observed, now: Ti
         // A Start of the attempt before may still be on its way; its record must stay until then.
         stray_until: ended.and_then(|s| s.stray_until.clone()),
         absent_since: None,
-        ttl_seconds_after_finished: desired.default_ttl,
     }))
 }
 
@@ -226,7 +225,7 @@ fn ready<'a>(
             "the operator's clock and AWS's differ by more than is safe for a submission that must happen once";
         return Err(wait(Reason::ClockSkew, message, soon));
     }
-    let identity = seen.identity.as_ref().ok_or_else(|| unverified(seen, soon))?;
+    let identity = seen.identity.as_ref().ok_or_else(|| unverified(desired, seen, soon))?;
     if !seen.permit {
         let limit = seen.limit.as_deref();
         let limit = limit.unwrap_or("the account's request rate is used up");
@@ -240,10 +239,12 @@ fn ready<'a>(
     Ok((desired, identity))
 }
 
-fn unverified(seen: &Observed, until: Timestamp) -> Step {
+fn unverified(desired: &Desired, seen: &Observed, until: Timestamp) -> Step {
     const UNVERIFIED: &str = "AWS has not confirmed yet whose credentials the operator has";
     match &seen.credentials {
-        Some(fault) if fault.code == NO_CREDENTIALS => wait(fault.reason(), fault.message.clone(), until),
+        Some(fault) if fault.code == NO_CREDENTIALS => {
+            wait(fault.reason(), fault.told(Some(&desired.class.name)), until)
+        }
         Some(fault) => wait(fault.reason(), format!("{UNVERIFIED}: {}", fault.message), until),
         None => wait(Reason::AwsUnreachable, UNVERIFIED, until),
     }

@@ -105,7 +105,7 @@ pub(super) fn refused(next: &mut JobStatus, seen: &Observed, fault: &Fault, now:
         .map_or(0, |before| before.count);
     let refusal = RefusalStatus {
         code: fault.code.clone(),
-        message: fault.message.clone(),
+        message: fault.told(next.class.as_ref().map(|class| class.name.as_str())),
         count: before.saturating_add(1),
         time: seconds(now),
         generation: seen.job.generation,

@@ -89,11 +89,7 @@ pub fn refused(spec: &Value, class: &str) -> Option<Refusal> {
 
 fn seen(number: usize) -> KeySeen {
     use transcribe_operator::lifecycle::{Fault, FaultKind};
-    let absent = Fault {
-        kind: FaultKind::Absent,
-        code: "NotFoundException".to_owned(),
-        message: String::new(),
-    };
+    let absent = Fault::new(FaultKind::Absent, "NotFoundException", "");
     let facts = (number != ABSENT).then(|| key(number)).ok_or(absent);
     let access = if number == FORBIDDEN {
         Access::Denied

@@ -35,8 +35,11 @@ TRANSCRIBE = sorted(
 # Each file, the service description that it is made from, and the operations that it keeps.
 EXTRACTS = {
     "transcribe.json": ("data/transcribe/2017-10-26/service-2.json", TRANSCRIBE),
-    "kms.json": ("data/kms/2014-11-01/service-2.json", ["DescribeKey", "Encrypt", "GenerateDataKey"]),
-    "sts.json": ("data/sts/2011-06-15/service-2.json", ["AssumeRole", "GetCallerIdentity"]),
+    "kms.json": ("data/kms/2014-11-01/service-2.json", ["Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey"]),
+    "sts.json": (
+        "data/sts/2011-06-15/service-2.json",
+        ["AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"],
+    ),
 }
 
 

@@ -58,6 +58,13 @@ impl Builder {
         self
     }
 
+    /// Without an environment variable that was given.
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.env.retain(|(given, _)| given != name);
+        self
+    }
+
     /// With an emulator in the place of AWS, and the credentials that it knows.
     #[must_use]
     pub fn emulator(self, aws: &str) -> Self {

@@ -22,6 +22,7 @@
 //! | `POST /_sim/sessions/expire`, `…/revoke` | let the sessions of a role expire, or revoke them: `{"role": "ARN"}` |
 //! | `GET`, `POST /_sim/buckets` | the buckets; add a [`super::Bucket`], or put it in the place of the one with its name |
 //! | `DELETE /_sim/buckets/NAME` | forget a bucket |
+//! | `GET`, `POST /_sim/clusters` | the EKS clusters; add a [`super::Cluster`], or put it in the place of the one with its ARN |
 //! | `GET /_sim/trail` | the calls of all services, each a [`super::TrailEvent`] |
 //! | `GET`, `POST /_sim/config` | the [`super::Config`]; change the members that the body has |
 //! | `GET /_sim/ca.pem` | the CA, if TLS is on |
@@ -30,7 +31,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{delete, get, post};
+use axum::routing::{any, delete, get, post};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,7 @@ pub(super) fn routes(sim: Arc<Sim>) -> Router {
         )
         .merge(key_routes())
         .merge(admin_identity::routes())
-        .fallback(server::nowhere)
+        .route("/{*path}", any(server::nowhere))
         .with_state(sim)
 }
 

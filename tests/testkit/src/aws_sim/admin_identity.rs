@@ -1,4 +1,4 @@
-//! The controls of users, roles, sessions and buckets over HTTP; the table is in [`super::admin`].
+//! The controls of users, roles, sessions, buckets and clusters over HTTP; the table is in [`super::admin`].
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::admin::{Answer, Shared, merged, refused};
-use super::{Bucket, Role, Sim, User};
+use super::{Bucket, Cluster, Role, Sim, User};
 
 pub(super) fn routes() -> Router<Arc<Sim>> {
     Router::new()
@@ -19,6 +19,7 @@ pub(super) fn routes() -> Router<Arc<Sim>> {
         .route("/users/{*arn}", delete(remove_user))
         .route("/buckets", get(buckets).post(put_bucket))
         .route("/buckets/{name}", delete(remove_bucket))
+        .route("/clusters", get(clusters).post(put_cluster))
         .route("/sessions", post(session))
         .route("/sessions/expire", post(expire))
         .route("/sessions/revoke", post(revoke))
@@ -76,6 +77,18 @@ async fn put_bucket(State(sim): Shared, Json(body): Json<Value>) -> Answer {
 
 async fn remove_bucket(State(sim): Shared, Path(name): Path<String>) -> Json<Value> {
     Json(json!({"removed": sim.world().change(|estate| estate.buckets.remove(&name))}))
+}
+
+async fn clusters(State(sim): Shared) -> Json<Value> {
+    Json(json!(sim.world().estate.clusters.all().collect::<Vec<_>>()))
+}
+
+async fn put_cluster(State(sim): Shared, Json(body): Json<Value>) -> Answer {
+    let cluster: Cluster = serde_json::from_value(body).map_err(refused)?;
+    let arn = cluster.arn.clone();
+    let put = sim.world().change(|estate| estate.clusters.put(cluster));
+    put.map_err(refused)?;
+    Ok(Json(json!({"cluster": arn})))
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! The buckets of S3: whose they are, and who may read and write in them. There are no objects.
+//! The buckets of S3: whose they are, and who may read and write in them.
 //!
 //! A bucket that no test has put there is taken to be the caller's account's own, without a policy.
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::AwsSim;
 use super::config::DEFAULT_ACCOUNT;
+use super::error::AwsError;
 use super::iam::{Holder, Policy, Principal, Sort, Wish};
 use super::kms::{Access, usable};
 use super::kms_keys::partition;
@@ -76,40 +77,60 @@ impl Buckets {
     }
 }
 
-/// One use of an object by a service, in a principal's name.
+/// One use of an object by a principal, or by a service in a principal's name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ObjectUse<'a> {
     pub(super) principal: &'a Principal,
-    /// `GetObject` or `PutObject`.
+    /// `GetObject` or `PutObject`; `ListBucket` is of the bucket, with no key.
     pub(super) operation: &'a str,
     pub(super) region: &'a str,
     pub(super) bucket: &'a str,
     pub(super) key: &'a str,
     /// The service's host name.
-    pub(super) via: &'a str,
+    pub(super) via: Option<&'a str>,
 }
 
 impl ObjectUse<'_> {
     /// Whether identity and bucket policies allow it, and for a read also the key's.
     pub(super) fn is_allowed(&self, estate: &Estate) -> bool {
-        let (region, partition) = (self.region, partition(self.region));
-        let object = format!("arn:{partition}:s3:::{}/{}", self.bucket, self.key);
+        let known = estate.buckets.0.get(self.bucket);
+        let key = known.and_then(|(bucket, _)| bucket.kms_key_arn.as_deref());
+        let key = key.filter(|_| self.operation == "GetObject");
+        let readable = || key.is_none_or(|key| self.decrypt(estate, key, &BTreeMap::new()).is_ok());
+        self.authorize(estate).is_ok() && readable()
+    }
+
+    /// Refuse what identity and bucket policies do not allow.
+    pub(super) fn authorize(&self, estate: &Estate) -> Result<(), AwsError> {
         let action = format!("s3:{}", self.operation);
-        let wish = Wish::new(self.principal, action, &object, region, Some(self.via));
+        let wish = Wish::new(self.principal, action, self.arn(), self.region, self.via);
         let known = estate.buckets.0.get(self.bucket);
         let holder = Holder {
             account: known.map_or(&self.principal.account, |(bucket, _)| &bucket.account),
             policy: known.and_then(|(_, policy)| policy.as_ref()),
             open: true,
         };
-        let key = known.and_then(|(bucket, _)| bucket.kms_key_arn.as_deref());
-        let key = key.filter(|_| self.operation == "GetObject");
-        estate.iam.judge(&wish, Some(holder)).is_ok() && key.is_none_or(|key| self.can_decrypt(estate, key, object))
+        let judged = estate.iam.judge(&wish, Some(holder));
+        judged.map_err(|refusal| AwsError::access_denied(refusal.text(&wish)))
     }
 
-    /// S3 decrypts in the reader's name, with the object's ARN in the context.
-    fn can_decrypt(&self, estate: &Estate, key: &str, object: String) -> bool {
-        let context = BTreeMap::from([("aws:s3:arn".to_owned(), object)]);
+    fn arn(&self) -> String {
+        let bucket = format!("arn:{}:s3:::{}", partition(self.region), self.bucket);
+        match self.key {
+            "" => bucket,
+            key => format!("{bucket}/{key}"),
+        }
+    }
+
+    /// S3 decrypts in the reader's name, with the context that the object was encrypted with and its ARN.
+    pub(super) fn decrypt(
+        &self,
+        estate: &Estate,
+        key: &str,
+        context: &BTreeMap<String, String>,
+    ) -> Result<(), AwsError> {
+        let mut context = context.clone();
+        context.insert("aws:s3:arn".to_owned(), self.arn());
         let access = Access {
             operation: "Decrypt",
             principal: self.principal,
@@ -117,7 +138,7 @@ impl ObjectUse<'_> {
             context: &context,
             via: Some(&format!("s3.{}.amazonaws.com", self.region)),
         };
-        usable(estate, key, &access).is_ok()
+        usable(estate, key, &access).map(drop)
     }
 }
 

@@ -173,6 +173,24 @@ impl Jobs {
         self.by_key.insert(job.key.clone(), job);
     }
 
+    /// The objects that jobs have written, be their records there still or not: buckets and keys.
+    pub(super) fn written(&self, at: i64) -> impl Iterator<Item = &(String, String)> {
+        let complete = self.by_key.values().filter(move |job| job.status(at) == "COMPLETED");
+        complete
+            .filter_map(|job| job.files.as_ref())
+            .flat_map(JobFiles::written)
+    }
+
+    /// The job that has written an object.
+    pub(super) fn writer(&self, bucket: &str, key: &str, at: i64) -> Option<&Job> {
+        let is = |object: &(String, String)| (object.0.as_str(), object.1.as_str()) == (bucket, key);
+        let wrote = |job: &&Job| job.files.as_ref().is_some_and(|files| files.written().any(is));
+        self.by_key
+            .values()
+            .filter(wrote)
+            .find(|job| job.status(at) == "COMPLETED")
+    }
+
     /// Give the slots that became free to the jobs that wait, each at the instant at which its slot became free.
     pub(super) fn advance(&mut self, now: i64, config: &Config) {
         for ((_, _, entity), slots) in &mut self.slots {

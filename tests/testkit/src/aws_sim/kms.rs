@@ -1,7 +1,8 @@
-//! AWS KMS: DescribeKey, Encrypt and GenerateDataKey.
+//! AWS KMS: DescribeKey, Encrypt, GenerateDataKey and Decrypt.
 //!
 //! A call passes the quota, the AWS model, the search for the key, the policies, the key's state and its kind, in this
-//! order. Nothing is encrypted: a ciphertext here is a made-up text of the right form.
+//! order. Nothing is encrypted: a ciphertext here is a made-up text of the right form, and nothing that Decrypt is given is one
+//! of the key.
 
 use std::collections::BTreeMap;
 
@@ -79,6 +80,7 @@ pub(super) fn apply(world: &mut World, call: &Call<'_>) -> Result<Value, AwsErro
         "DescribeKey" => describe(world, call, &access),
         "Encrypt" => encrypt(&world.estate, call, &access),
         "GenerateDataKey" => generate_data_key(&world.estate, call, &access),
+        "Decrypt" => decrypt(&world.estate, call, &access),
         _ => Err(AwsError::new("UnknownOperationException", "")),
     }
 }
@@ -134,6 +136,12 @@ fn generate_data_key(estate: &Estate, call: &Call<'_>, access: &Access<'_>) -> R
         "KeyMaterialId": metadata(key, &estate.keys)["CurrentKeyMaterialId"],
     });
     Ok(reply)
+}
+
+/// Rights are looked at before the ciphertext is.
+fn decrypt(estate: &Estate, call: &Call<'_>, access: &Access<'_>) -> Result<Value, AwsError> {
+    usable(estate, call.text("/KeyId"), access)?;
+    Err(refusal("InvalidCiphertextException", ""))
 }
 
 /// The key, if it exists and may be used so.

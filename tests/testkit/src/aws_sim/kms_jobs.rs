@@ -52,6 +52,11 @@ impl JobKey {
         Some(found)
     }
 
+    /// The key's ARN and the context that stand with the output.
+    pub(super) fn stored(&self) -> (&str, &BTreeMap<String, String>) {
+        (&self.key_id, &self.context)
+    }
+
     /// Whether the output could be encrypted now.
     pub(super) fn is_usable(&self, estate: &Estate) -> bool {
         let may = |operation| {

@@ -7,7 +7,8 @@
 //! ([`quota`]), the AWS model ([`model`]), the caller's rights ([`rights`]), the rules between members ([`rules`]), and
 //! then the records ([`jobs`]). What the four kinds of jobs differ in is in [`kinds`]. Every call that changed a record leaves a line in the [`ledger`], and every call one in
 //! the [`trail`]. KMS ([`kms`]) has keys in place of records, and STS ([`sts`]) sessions. Who may do what is for [`iam`]
-//! to say; Transcribe uses keys ([`kms_jobs`]) and buckets ([`s3_jobs`]) for its jobs in the caller's name.
+//! to say; Transcribe uses keys ([`kms_jobs`]) and buckets ([`s3_jobs`]) for its jobs in the caller's name. What jobs have
+//! written can be read ([`s3`]), and Pods of clusters ([`eks`]) get credentials as AWS gives them.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -50,7 +51,9 @@ mod admin;
 mod admin_identity;
 mod auth;
 mod buckets;
+mod client;
 mod config;
+mod eks;
 mod error;
 mod faults;
 mod iam;
@@ -71,6 +74,7 @@ mod quota;
 mod render;
 mod rights;
 mod rules;
+mod s3;
 mod s3_jobs;
 mod server;
 mod sts;
@@ -89,6 +93,7 @@ use serde_json::{Map, Value};
 
 pub use buckets::Bucket;
 pub use config::{Config, DEFAULT_ACCOUNT, KeyFault, OutcomeRule, Statuses, Window};
+pub use eks::{Association, Cluster};
 pub use error::AwsError;
 pub use faults::{FaultRule, What, When};
 pub use iam::directory::{Role, SessionCredentials, User};

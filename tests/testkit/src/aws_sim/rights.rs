@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::World;
 use super::error::AwsError;
-use super::iam::{Holder, Principal, Wish, account_of};
+use super::iam::{Principal, Wish, account_of};
 use super::kinds::{Kind, Verb};
 use super::kms_keys::partition;
 use super::transcribe::{Call, given_tags};
@@ -85,12 +85,7 @@ pub(super) fn assume(estate: &Estate, call: &Call<'_>, kind: &Kind) -> Result<Pr
     let wish = Wish::new(&service, "sts:AssumeRole".to_owned(), arn, &call.caller.region, None)
         .with("aws:SourceAccount", &caller.account)
         .with("aws:SourceArn", &job_arn(call, kind));
-    let holder = Holder {
-        account: account_of(arn),
-        policy: estate.iam.trust(arn),
-        open: false,
-    };
-    let trusted = estate.iam.judge(&wish, Some(holder)).is_ok();
+    let trusted = estate.iam.judge(&wish, Some(estate.iam.trust_of(arn))).is_ok();
     let session = estate.iam.service_session(arn, "transcribe").filter(|_| trusted);
     // The code follows from the modelled errors of Start, the text is inferred.
     session.ok_or_else(|| {

@@ -46,6 +46,11 @@ impl JobFiles {
         ))
     }
 
+    /// What it writes.
+    pub(super) fn written(&self) -> impl Iterator<Item = &(String, String)> {
+        self.output.iter()
+    }
+
     /// Whether the output could be written now.
     pub(super) fn is_writable(&self, estate: &Estate) -> bool {
         let mut output = self.output.iter();
@@ -68,7 +73,7 @@ impl JobFiles {
             region: &self.region,
             bucket,
             key,
-            via: &via,
+            via: Some(&via),
         };
         used.is_allowed(estate)
     }

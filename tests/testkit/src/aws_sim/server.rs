@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -20,11 +20,16 @@ use super::auth::{Caller, authenticate};
 use super::error::AwsError;
 use super::faults::{What, When};
 use super::transcribe::{self, Call};
-use super::{KmsCall, Model, Sim, TrailEvent, admin, kms, sts};
+use super::{KmsCall, Model, Sim, TrailEvent, admin, eks, kms, s3, sts};
 
-/// The whole service: AWS at `/`, the controls under `/_sim`.
+/// The whole service: AWS at `/`, the agent of EKS Pod Identity at `/v1/credentials`, the objects of S3 below their bucket,
+/// the controls under `/_sim`.
 pub(super) fn service(sim: Arc<Sim>) -> Dropping {
-    let aws = Router::new().route("/", post(handle)).with_state(sim.clone());
+    let aws = Router::new()
+        .route("/", post(handle))
+        .route("/v1/credentials", get(eks::credentials))
+        .route("/{bucket}/{*key}", get(s3::get_object))
+        .with_state(sim.clone());
     Dropping(aws.nest("/_sim", admin::routes(sim)))
 }
 
@@ -153,8 +158,11 @@ fn answer(sim: &Sim, operation: &str, incoming: &Incoming) -> Reply {
 fn call(sim: &Sim, operation: &str, incoming: &Incoming) -> Result<String, AwsError> {
     let mut world = sim.world();
     let now = world.now();
-    let caller = authenticate(&incoming.headers, &world, world.clock(now))?;
     let model = incoming.service.model(sim);
+    if incoming.service == Service::Sts && operation == sts::UNSIGNED {
+        return sts::apply_unsigned(&mut world, model, &incoming.body);
+    }
+    let caller = authenticate(&incoming.headers, &world, world.clock(now))?;
     in_service(&caller, model.service())?;
     if incoming.service == Service::Sts {
         return sts::apply(&mut world, model, &caller, &incoming.body);
@@ -217,7 +225,11 @@ impl Incoming {
     /// Count the call and note who made it; one of KMS leaves its details too.
     fn count(&self, sim: &Sim, operation: &str, outcome: &str) {
         let operation = if operation.is_empty() { "unknown" } else { operation };
-        let request = self.request(sim, operation);
+        let mut request = self.request(sim, operation);
+        // CloudTrail shows no token either.
+        if let Some(members) = request.as_object_mut() {
+            members.remove("WebIdentityToken");
+        }
         let mut world = sim.world();
         world.ledger.count(operation, outcome);
         let time = world.clock(world.now());
@@ -333,7 +345,7 @@ where
     }
 }
 
-/// The fallback of the controls: a request to nowhere.
+/// What the controls do not have: a request to nowhere.
 pub(super) async fn nowhere(request: Request) -> (StatusCode, String) {
     (
         StatusCode::NOT_FOUND,

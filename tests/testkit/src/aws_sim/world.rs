@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::buckets::Buckets;
+use super::eks::Clusters;
 use super::iam::Directory;
 use super::kms_controls::KmsCalls;
 use super::kms_keys::Keys;
@@ -44,6 +45,7 @@ pub(super) struct Estate {
     pub(super) iam: Directory,
     pub(super) keys: Keys,
     pub(super) buckets: Buckets,
+    pub(super) clusters: Clusters,
 }
 
 impl Sim {
@@ -57,6 +59,7 @@ impl Sim {
                 iam: Directory::default(),
                 keys: Keys::new(now)?,
                 buckets: Buckets::default(),
+                clusters: Clusters::default(),
             },
             kms_calls: KmsCalls::default(),
             trail: Trail::default(),

@@ -40,11 +40,14 @@ pub(super) fn apiserver(ports: Ports, tls: &Certificates, more: &[String]) -> an
         format!("--tls-cert-file={}", tls.file("server.crt")),
         format!("--tls-private-key-file={}", tls.file("server.key")),
         format!("--token-auth-file={}", tls.file("tokens.csv")),
-        "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
         format!("--service-account-key-file={}", tls.file("tokens.pub")),
         format!("--service-account-signing-key-file={}", tls.file("tokens.key")),
         "--profiling=false".to_owned(),
     ]);
+    // Of several issuers the first one signs.
+    if !more.iter().any(|arg| arg.starts_with("--service-account-issuer=")) {
+        command.arg("--service-account-issuer=https://kubernetes.default.svc");
+    }
     command.args(more);
     Ok(command)
 }

@@ -121,8 +121,19 @@ impl ControlPlane {
 
     /// A token of a service account that exists, good for an hour.
     pub async fn service_account_token(&self, namespace: &str, name: &str) -> anyhow::Result<String> {
+        self.service_account_token_for(namespace, name, &[]).await
+    }
+
+    /// The same for other audiences than the API server.
+    pub async fn service_account_token_for(
+        &self,
+        namespace: &str,
+        name: &str,
+        audiences: &[&str],
+    ) -> anyhow::Result<String> {
         let accounts = Api::<ServiceAccount>::namespaced(self.client()?, namespace);
         let spec = TokenRequestSpec {
+            audiences: audiences.iter().map(|audience| (*audience).to_owned()).collect(),
             expiration_seconds: Some(3600),
             ..TokenRequestSpec::default()
         };
@@ -134,6 +145,12 @@ impl ControlPlane {
             .create_token_request(name, &PostParams::default(), &request)
             .await?;
         Ok(answer.status.context("a token request has an answer")?.token)
+    }
+
+    /// The public keys that those tokens can be verified with: a JSON Web Key Set.
+    pub async fn token_keys(&self) -> anyhow::Result<serde_json::Value> {
+        let request = http::Request::get("/openid/v1/jwks").body(Vec::new())?;
+        Ok(self.client()?.request(request).await?)
     }
 
     /// Kills the API server: every connection breaks and new ones are refused until it is started again.

@@ -332,7 +332,7 @@ async fn a_call_that_is_no_dry_run_answers_a_ciphertext() {
         ("GenerateDataKey", json!({"KeyId": DEFAULT_KEY_ID, "KeySpec": "AES_256", "NumberOfBytes": 32}), "ValidationException", either),
         ("GenerateDataKey", json!({"KeyId": DEFAULT_KEY_ID, "NumberOfBytes": 1025}), "ValidationException", "Value '1025' at 'numberOfBytes' failed to satisfy constraint: Member must have value less than or equal to 1024"),
         ("GenerateDataKey", json!({"KeyId": DEFAULT_KEY_ID, "KeySpec": "AES_512"}), "ValidationException", "Member must satisfy enum value set: [AES_256, AES_128]"),
-        ("Decrypt", json!({"KeyId": DEFAULT_KEY_ID}), "UnknownOperationException", ""),
+        ("ReEncrypt", json!({"KeyId": DEFAULT_KEY_ID}), "UnknownOperationException", ""),
     ];
     for (operation, body, code, part) in table {
         let answer = call_kms(&sim, operation, body.clone()).await;

@@ -154,7 +154,7 @@ impl Directory {
         self.roles.get(arn).map(|entry| &entry.role)
     }
 
-    pub(crate) fn trust(&self, arn: &str) -> Option<&Policy> {
+    pub(super) fn trust(&self, arn: &str) -> Option<&Policy> {
         self.roles.get(arn).map(|entry| &entry.trust)
     }
 
@@ -322,7 +322,7 @@ impl Directory {
         match &principal.kind {
             Kind::User => self.users.get(&principal.entity).map(|entry| &*entry.policies),
             Kind::Session(_) => self.roles.get(&principal.entity).map(|entry| &*entry.policies),
-            Kind::Unknown | Kind::Service => None,
+            Kind::Unknown | Kind::Service | Kind::Federated => None,
         }
     }
 

@@ -38,13 +38,21 @@ const KEYS: [&str; 26] = [
 pub(crate) fn is_known(key: &str) -> bool {
     let key = key.to_lowercase();
     let open = |known: &str| known.ends_with(['/', ':']);
-    KEYS.iter().any(|known| {
-        if open(known) {
-            key.strip_prefix(known).is_some_and(|rest| !rest.is_empty())
-        } else {
-            key == *known
-        }
-    })
+    is_of_issuer(&key)
+        || KEYS.iter().any(|known| {
+            if open(known) {
+                key.strip_prefix(known).is_some_and(|rest| !rest.is_empty())
+            } else {
+                key == *known
+            }
+        })
+}
+
+/// A claim of a token: the issuer's host and path, and `aud` or `sub`.
+fn is_of_issuer(key: &str) -> bool {
+    let claim = key.rsplit_once(':');
+    claim
+        .is_some_and(|(issuer, claim)| ["aud", "sub"].contains(&claim) && issuer.contains('.') && !issuer.contains(':'))
 }
 
 /// The condition keys of a request and their values. AWS does not tell small and capital letters apart in the keys,

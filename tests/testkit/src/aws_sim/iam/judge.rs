@@ -6,7 +6,7 @@
 
 use super::directory::Directory;
 use super::policy::{Grant, Policy};
-use super::principal::Kind;
+use super::principal::{Kind, account_of};
 use super::wish::Wish;
 
 /// The side of the resource.
@@ -59,6 +59,15 @@ impl Refusal {
 }
 
 impl Directory {
+    /// The side of a role that is to be assumed: its trust.
+    pub(crate) fn trust_of<'p>(&'p self, role_arn: &'p str) -> Holder<'p> {
+        Holder {
+            account: account_of(role_arn),
+            policy: self.trust(role_arn),
+            open: false,
+        }
+    }
+
     /// Judge a wish. An action that is on no resource, or on one that has no policy of its own, is asked of `holder` none.
     pub(crate) fn judge(&self, wish: &Wish<'_>, holder: Option<Holder<'_>>) -> Result<(), Refusal> {
         let refuse = |layer, denied| Err(Refusal { layer, denied });
@@ -78,7 +87,7 @@ impl Directory {
 
         let granted = resource.and_then(|policy| policy.allows(wish));
         let may = match (&principal.kind, identity) {
-            (Kind::Service, _) => granted.is_some(),
+            (Kind::Service | Kind::Federated, _) => granted.is_some(),
             (Kind::Unknown, _) => true,
             (Kind::User | Kind::Session(_), Some(policies)) => {
                 policies.iter().any(|policy| policy.allows(wish).is_some())
@@ -86,7 +95,7 @@ impl Directory {
             // The user or the role is gone: nothing speaks for who asks any more.
             (Kind::User | Kind::Session(_), None) => return refuse(Layer::Identity, false),
         };
-        let own = holder.is_none_or(|holder| holder.account == principal.account || principal.is_service());
+        let own = holder.is_none_or(|holder| holder.account == principal.account || principal.is_outsider());
         let silence_suffices = own && holder.is_none_or(|holder| holder.open);
         if granted.is_none() && !silence_suffices {
             return refuse(Layer::Resource, false);

@@ -15,7 +15,8 @@
 //! [`super::Config::accounts`] says. So a test that is not about identity needs none.
 //!
 //! Not simulated: groups, managed policies, permission boundaries, policies of an organization, NotPrincipal, federated
-//! principals, and that a policy which names a role goes on to mean a deleted one after the role is made anew.
+//! principals but for OIDC providers, and that a policy which names a role goes on to mean a deleted one after the role is
+//! made anew.
 //!
 //! There is a crate that evaluates such policies, iam-rs. At version 0.8 it lets unknown condition keys pass in silence,
 //! replaces a variable without a value by nothing, compares ARNs as plain texts, and does not know that an account in a
@@ -34,7 +35,7 @@ mod principal;
 mod tests;
 mod wish;
 
-pub(super) use directory::{Directory, NewSession};
+pub(super) use directory::{Directory, NewSession, SessionCredentials};
 pub(super) use judge::{Holder, Layer};
 pub(super) use policy::{Policy, Sort};
 pub(super) use principal::{Principal, account_of};

@@ -61,6 +61,8 @@ enum Named {
     Account(String),
     Arn(String),
     Service(String),
+    /// The ARN of an OIDC provider.
+    Federated(String),
 }
 
 #[derive(Deserialize)]
@@ -286,7 +288,7 @@ impl Named {
             "Service" if name.ends_with(".amazonaws.com") => return Some(Self::Service(name.to_owned())),
             "AWS" if name == "*" => return Some(Self::Anyone),
             "AWS" if digits(name) => return Some(Self::Account(name.to_owned())),
-            "AWS" if !name.contains(['*', '?', '$']) => {}
+            "AWS" | "Federated" if !name.contains(['*', '?', '$']) => {}
             _ => return None,
         }
         let parts: Vec<_> = name.splitn(6, ':').collect();
@@ -295,6 +297,8 @@ impl Named {
         };
         match (service, resource.split_once('/')) {
             _ if !digits(account) => None,
+            ("iam", Some(("oidc-provider", _))) if kind == "Federated" => Some(Self::Federated(name.to_owned())),
+            _ if kind == "Federated" => None,
             ("iam", None) if resource == "root" => Some(Self::Account(account.to_owned())),
             ("iam", Some(("user" | "role", _))) | ("sts", Some(("assumed-role", _))) => {
                 Some(Self::Arn(name.to_owned()))
@@ -307,12 +311,14 @@ impl Named {
         match self {
             Self::Anyone => Some(Grant::Direct),
             Self::Account(account) => {
-                (!principal.is_service() && *account == principal.account).then_some(Grant::Account)
+                (!principal.is_outsider() && *account == principal.account).then_some(Grant::Account)
             }
             Self::Arn(arn) => [&principal.arn, &principal.entity]
                 .contains(&arn)
                 .then_some(Grant::Direct),
-            Self::Service(name) => (principal.is_service() && *name == principal.arn).then_some(Grant::Direct),
+            Self::Service(name) | Self::Federated(name) => {
+                (principal.is_outsider() && *name == principal.arn).then_some(Grant::Direct)
+            }
         }
     }
 }

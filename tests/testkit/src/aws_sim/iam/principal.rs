@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::policy::Policy;
 
-/// A user, a role's session, or a service of AWS.
+/// A user, a role's session, a service of AWS, or somebody of an identity provider.
 #[derive(Clone, Debug)]
 pub(crate) struct Principal {
     pub(crate) account: String,
-    /// As errors and GetCallerIdentity print it; of a service, its name.
+    /// As errors and GetCallerIdentity print it; of a service, its name; of somebody of a provider, the provider's.
     pub(crate) arn: String,
     /// What the identity policies are attached to, which `aws:PrincipalArn` says too: the user, or the session's role.
     pub(crate) entity: String,
@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Session(Box<Session>),
     /// A service that acts for itself.
     Service,
+    /// Somebody whom an identity provider vouches for; who that is, the facts of the request say.
+    Federated,
 }
 
 /// What a session has beyond its role.
@@ -77,8 +79,17 @@ impl Principal {
         }
     }
 
-    pub(crate) fn is_service(&self) -> bool {
-        matches!(self.kind, Kind::Service)
+    /// Somebody whom the OIDC provider with that ARN vouches for.
+    pub(crate) fn federated(provider: &str) -> Self {
+        Self {
+            kind: Kind::Federated,
+            ..Self::unknown(account_of(provider), provider)
+        }
+    }
+
+    /// Whether it has no identity in an account: only a policy that names it speaks for it.
+    pub(crate) fn is_outsider(&self) -> bool {
+        matches!(self.kind, Kind::Service | Kind::Federated)
     }
 
     /// Whether no test has put them there.
@@ -89,7 +100,7 @@ impl Principal {
     pub(crate) fn session(&self) -> Option<&Session> {
         match &self.kind {
             Kind::Session(session) => Some(session),
-            Kind::Unknown | Kind::User | Kind::Service => None,
+            Kind::Unknown | Kind::User | Kind::Service | Kind::Federated => None,
         }
     }
 }

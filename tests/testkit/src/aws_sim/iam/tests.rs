@@ -167,6 +167,8 @@ fn what_is_not_known_is_refused() {
     for condition in [
         json!({"DateGreaterThan": {"aws:TokenIssueTime": "2026-01-01T00:00:00Z"}}),
         json!({"StringEquals": {"aws:CurrentTime": "x"}}),
+        json!({"StringEquals": {"issuer:sub": "x"}}),
+        json!({"StringEquals": {"oidc.example.com:azp": "x"}}),
         json!({"StringEquals": {"aws:PrincipalTag/": "x"}}),
         json!({"StringEquals": {"aws:RequestTag/team": "${aws:FederatedProvider}"}}),
         json!({"StringEquals": {"aws:RequestTag/team": "${aws:PrincipalTag/team"}}),
@@ -198,6 +200,10 @@ fn what_is_not_known_is_refused() {
         json!({"AWS": "arn:aws:iam::1:root"}),
         json!({"AWS": "arn:aws:iam::111122223333:group/a"}),
         json!({"Federated": "cognito-identity.amazonaws.com"}),
+        json!({"Federated": "arn:aws:iam::111122223333:oidc-provider"}),
+        json!({"Federated": "arn:aws:iam::111122223333:oidc-provider/*"}),
+        json!({"Federated": "arn:aws:iam::111122223333:role/a"}),
+        json!({"AWS": "arn:aws:iam::111122223333:oidc-provider/oidc.example.com"}),
         json!({"Service": "*"}),
     ] {
         refused(Sort::Resource, &statement(&json!({ "Principal": principal })));

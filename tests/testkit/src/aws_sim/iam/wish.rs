@@ -27,7 +27,7 @@ impl<'a> Wish<'a> {
         let mut facts = Facts::default();
         facts.add("aws:RequestedRegion", region);
         facts.add("aws:ViaAWSService", via.is_some().to_string());
-        if !principal.is_service() {
+        if !principal.is_outsider() {
             facts.add("aws:PrincipalAccount", &principal.account);
             facts.add("aws:PrincipalArn", &principal.entity);
             facts.add("aws:userid", &principal.unique_id);

@@ -1,9 +1,9 @@
-//! STS: GetCallerIdentity and AssumeRole. It speaks the Query protocol: a form in, XML out.
-//!
-//! AssumeRoleWithWebIdentity is not simulated: the operator's own identity is for the SDK to find, and a pod's session
-//! can be had from [`super::AwsSim::session`].
+//! STS: GetCallerIdentity, AssumeRole and AssumeRoleWithWebIdentity. It speaks the Query protocol: a form in, XML out.
 
 mod assume;
+mod web_identity;
+
+use serde_json::Value;
 
 use super::auth::Caller;
 use super::error::AwsError;
@@ -18,27 +18,49 @@ pub(super) fn operation(body: &[u8]) -> String {
     form(body, "Action").unwrap_or_default()
 }
 
+/// The operation that needs no signature: the token in it says who asks.
+pub(super) const UNSIGNED: &str = "AssumeRoleWithWebIdentity";
+
 /// Answer a call.
 pub(super) fn apply(world: &mut World, model: &Model, caller: &Caller, body: &[u8]) -> Result<String, AwsError> {
     let operation = operation(body);
-    let known = ["AssumeRole", "GetCallerIdentity"].contains(&operation.as_str());
-    if form(body, "Version").as_deref() != Some(VERSION) || !known {
-        let text = format!("Could not find operation {operation} for version {VERSION}");
-        return Err(AwsError::new("InvalidAction", text));
-    }
-    let request = model.read_query(&operation, body)?;
-    model.check_input(&operation, &request)?;
-    let result = if operation == "AssumeRole" {
-        assume::assume_role(world, caller, &request)?
-    } else {
-        identity(caller)
+    let request = read(model, &operation, body)?;
+    let result = match operation.as_str() {
+        "AssumeRole" => assume::assume_role(world, caller, &request)?,
+        "GetCallerIdentity" => identity(caller),
+        _ => return Err(unknown(&operation)),
     };
+    Ok(reply(world, &operation, &result))
+}
+
+/// Answer a call that nobody signs.
+pub(super) fn apply_unsigned(world: &mut World, model: &Model, body: &[u8]) -> Result<String, AwsError> {
+    let request = read(model, UNSIGNED, body)?;
+    let result = web_identity::assume_role(world, &request)?;
+    Ok(reply(world, UNSIGNED, &result))
+}
+
+fn read(model: &Model, operation: &str, body: &[u8]) -> Result<Value, AwsError> {
+    if form(body, "Version").as_deref() != Some(VERSION) {
+        return Err(unknown(operation));
+    }
+    let request = model.read_query(operation, body).map_err(|_| unknown(operation))?;
+    model.check_input(operation, &request)?;
+    Ok(request)
+}
+
+fn unknown(operation: &str) -> AwsError {
+    let text = format!("Could not find operation {operation} for version {VERSION}");
+    AwsError::new("InvalidAction", text)
+}
+
+fn reply(world: &mut World, operation: &str, result: &str) -> String {
     let request_id = world.next_id();
-    Ok(format!(
+    format!(
         "<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/{VERSION}/\"><{operation}Result>{result}\
          </{operation}Result><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
          </{operation}Response>"
-    ))
+    )
 }
 
 /// No policy can forbid to ask for this.
@@ -61,7 +83,8 @@ pub(super) fn error(error: &AwsError, request_id: &str) -> (u16, String) {
         "MissingAuthenticationTokenException" => ("MissingAuthenticationToken", 403),
         // Recorded there without the full stop that the other services print.
         "UnrecognizedClientException" => ("InvalidClientTokenId", 403),
-        "ExpiredTokenException" => ("ExpiredToken", 403),
+        // Of credentials; that of a web identity's token keeps its name and has a status of its own.
+        "ExpiredTokenException" if error.status.is_none() => ("ExpiredToken", 403),
         "AccessDeniedException" => ("AccessDenied", 403),
         other => (other, error.status.unwrap_or(400)),
     };
@@ -84,7 +107,7 @@ fn form(body: &[u8], name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-fn element(name: &str, text: &str) -> String {
+pub(super) fn element(name: &str, text: &str) -> String {
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!("<{name}>{escaped}</{name}>")
 }
