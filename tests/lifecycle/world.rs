@@ -617,7 +617,7 @@ pub fn check<const N: usize>(rows: [Row; N]) {
     let faults: Vec<_> = Kind::ALL.iter().flat_map(of_kind).collect();
     assert!(
         faults.is_empty(),
-        "{} of {N} rows with each kind differ:\n{}",
+        "{} differences in {N} rows with every kind:\n{}",
         faults.len(),
         faults.join("\n")
     );
