@@ -278,7 +278,7 @@ impl Rig {
         }
     }
 
-    /// The oracle finds nothing, with all objects done by now and each written at most so often.
+    /// The oracle finds nothing, with all jobs done by now and each written at most so often.
     pub async fn acquit(&self, writes: usize) {
         let mut objects = Vec::new();
         for kind in Kind::ALL {
@@ -286,10 +286,13 @@ impl Rig {
             let jobs = jobs.list(&ListParams::default()).await.unwrap();
             objects.extend(jobs.items.iter().map(|job| serde_json::to_value(job).unwrap()));
         }
+        let mut requests = self.api.requests();
+        // The status of a class counts its jobs: it changes with each of them.
+        requests.retain(|seen| seen.resource() != Some("transcriptionclasses"));
         let evidence = Evidence {
             ledger: &self.stage.sim.ledger(),
             objects: &objects,
-            requests: &self.api.requests(),
+            requests: &requests,
             now: Timestamp::now(),
         };
         let bounds = Bounds {
