@@ -172,9 +172,15 @@ impl Desired {
     /// What is pinned by the intent of an attempt, once the key is resolved.
     pub fn pin(&self, key_arn: Option<&str>, attempt: i32) -> PinnedRequest {
         let key = self.pinned.output_key.as_deref();
+        // The placeholder is the class's: what the tenant has named stays as it is.
+        let named = self.spec.output().key.and_then(|key| key.named).unwrap_or_default();
+        let numbered = |key: &str| {
+            let prefix = key.strip_suffix(named).unwrap_or(key);
+            expand(prefix, &[("attempt", &attempt.to_string())]) + named
+        };
         PinnedRequest {
             kms_key_arn: key_arn.map(ToOwned::to_owned),
-            output_key: key.map(|key| expand(key, &[("attempt", &attempt.to_string())])),
+            output_key: key.map(numbered),
             ..self.pinned.clone()
         }
     }

@@ -1,10 +1,14 @@
 //! What a tenant may try to get at what is others', as data: a row for each attempt, and what it meets.
 //!
-//! The tenant is in the namespace [`NAMESPACE`], and applies a job of each row's spec where there are the [`classes`].
+//! The tenant is in the namespace [`NAMESPACE`], and applies a job of each row's spec where there are the [`classes`]. Every
+//! attempt is made with every kind that has the member for it: where the kinds differ, [`Place`] says how.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use transcribe_operator::api::Kind;
+
+use crate::samples::minimal;
 
 /// Where the tenant is. Its only label is the one that every namespace has.
 pub const NAMESPACE: &str = "team";
@@ -21,6 +25,8 @@ pub const SOMEBODYS_ALIAS: &str = "alias/payroll";
 
 /// One attempt.
 pub struct Attack {
+    /// Of which kind the job is.
+    pub kind: Kind,
     /// What is tried.
     pub name: String,
     /// The job's spec.
@@ -37,7 +43,7 @@ pub struct Attack {
 pub const NO_ORACLE: &str =
     "class 'team' does not allow this key; use one that it allows, or leave it out for the class's own";
 
-/// The classes by name: one of the tenant, two more that it may use, and one that it may not.
+/// The classes by name: one of the tenant, four more that it may use, and one that it may not.
 pub fn classes() -> Vec<(&'static str, Value)> {
     let of = |namespace: &str| json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
     let kms = |resource: &str| format!("arn:aws:kms:{REGION}:{ACCOUNT}:{resource}");
@@ -45,21 +51,27 @@ pub fn classes() -> Vec<(&'static str, Value)> {
         "region": REGION,
         "namespaceSelector": of(NAMESPACE),
         "input": {"allowedUris": ["s3://media/{namespace}/"]},
-        "output": {"bucketName": "team-transcripts", "allowedBuckets": ["team-archive"]},
+        "output": {
+            "bucketName": "team-transcripts",
+            "allowedBuckets": ["team-archive"],
+            "unprefixedKinds": ["MedicalScribeJob"],
+        },
         "encryption": {
             "defaultKmsKeyId": "alias/team",
             "allowedKmsKeys": [kms("alias/team-*"), kms("key/1234abcd-12ab-34cd-56ef-1234567890ab")],
             "addedContext": {"namespace": "{namespace}"},
+            "kindsWithoutContext": "Allow",
         },
         "resourceNames": ["{namespace}_*"],
-        "dataAccess": {"allowedRoleArns": [role("team")]},
+        "dataAccess": {"allowedRoleArns": [role("team")], "defaultRoleArn": role("notes")},
         "tags": {"cost-center": "4711"},
     });
     let strict = json!({
         "region": REGION,
         "namespaceSelector": of(NAMESPACE),
         "input": {"allowedUris": ["*"]},
-        "output": {"bucketName": "team-transcripts"},
+        "output": {"bucketName": "team-transcripts", "unprefixedKinds": ["MedicalScribeJob"]},
+        "dataAccess": {"defaultRoleArn": role("notes")},
         "encryption": {
             "required": true,
             "allowedKmsKeys": ["*"],
@@ -74,62 +86,216 @@ pub fn classes() -> Vec<(&'static str, Value)> {
         "output": {"allowServiceManaged": true},
         "encryption": {"allowedKmsKeys": ["*"]},
     });
+    let plain = json!({
+        "region": REGION,
+        "namespaceSelector": of(NAMESPACE),
+        "input": {"allowedUris": ["*"]},
+        "output": {"bucketName": "team-transcripts", "unprefixedKinds": ["MedicalScribeJob"]},
+        "dataAccess": {"defaultRoleArn": role("notes")},
+    });
+    let mut apart = plain.clone();
+    apart["output"] = json!({"bucketName": "team-transcripts"});
     let mut payroll = team.clone();
     payroll["namespaceSelector"] = of("payroll");
     vec![
         ("team", team),
         ("strict", strict),
         ("serviced", serviced),
+        ("plain", plain),
+        ("apart", apart),
         ("payroll", payroll),
     ]
 }
 
-/// A job of the class `team` that is accepted, with these members besides or instead.
-pub fn job(members: Value) -> Value {
-    let mut spec = json!({
-        "transcriptionClassName": "team",
-        "languageCode": "en-US",
-        "media": {"mediaFileUri": "s3://media/team/a.wav"},
-    });
-    if let (Some(spec), Value::Object(members)) = (spec.as_object_mut(), members) {
-        spec.extend(members);
+/// Where the members are that not every kind has at the same place.
+struct Place {
+    /// The field that names the bucket.
+    bucket: &'static str,
+    /// The field that names the key, where AWS lets anybody choose one.
+    key: Option<&'static str>,
+    /// AWS would keep output in a bucket of its own.
+    serviced: bool,
+    /// AWS takes an encryption context.
+    context: bool,
+    /// The field that names a role.
+    role: Option<&'static str>,
+    /// The field that names a vocabulary filter.
+    filter: Option<&'static str>,
+    /// The fields that name a language model: of the job, and of one of its languages.
+    models: Option<[&'static str; 2]>,
+}
+
+/// What a kind has.
+fn place(kind: Kind) -> Place {
+    const FILTER: Option<&str> = Some("spec.settings.vocabularyFilterName");
+    let in_bucket = Place {
+        bucket: "spec.outputBucketName",
+        key: Some("spec.outputKey"),
+        serviced: false,
+        context: true,
+        role: None,
+        filter: None,
+        models: None,
+    };
+    match kind {
+        Kind::TranscriptionJob => Place {
+            serviced: true,
+            role: Some("spec.jobExecutionSettings.dataAccessRoleArn"),
+            filter: FILTER,
+            models: Some([
+                "spec.modelSettings.languageModelName",
+                "spec.languageIdSettings[de-DE].languageModelName",
+            ]),
+            ..in_bucket
+        },
+        Kind::MedicalTranscriptionJob => in_bucket,
+        Kind::CallAnalyticsJob => Place {
+            bucket: LOCATION,
+            key: Some(LOCATION),
+            serviced: true,
+            context: false,
+            role: Some("spec.dataAccessRoleArn"),
+            filter: FILTER,
+            models: Some([
+                "spec.settings.languageModelName",
+                "spec.settings.languageIdSettings[de-DE].languageModelName",
+            ]),
+        },
+        Kind::MedicalScribeJob => Place {
+            key: None,
+            role: Some("spec.dataAccessRoleArn"),
+            filter: FILTER,
+            ..in_bucket
+        },
     }
-    spec
+}
+
+const LOCATION: &str = "spec.outputLocation";
+
+/// Output in this bucket.
+fn in_bucket(kind: Kind, bucket: &str) -> Value {
+    match place(kind).bucket {
+        LOCATION => json!({"outputLocation": format!("s3://{bucket}")}),
+        _ => json!({"outputBucketName": bucket}),
+    }
+}
+
+/// Output at this key of a bucket that the class allows, where AWS lets anybody choose one.
+fn at_key(kind: Kind, bucket: &str, key: &str) -> Value {
+    match place(kind).key {
+        Some(LOCATION) => json!({"outputLocation": format!("s3://{bucket}/{key}")}),
+        Some(_) => json!({"outputBucketName": bucket, "outputKey": key}),
+        None => json!({"outputBucketName": bucket}),
+    }
+}
+
+/// Settings, beside those that the kind needs.
+fn settings(kind: Kind, members: Value) -> Value {
+    let needed = minimal(kind)["settings"].take();
+    json!({"settings": with(if needed.is_null() { json!({}) } else { needed }, members)})
+}
+
+fn with_role(kind: Kind, role: &str) -> Value {
+    match kind {
+        Kind::TranscriptionJob => {
+            json!({"jobExecutionSettings": {"allowDeferredExecution": true, "dataAccessRoleArn": role}})
+        }
+        Kind::MedicalTranscriptionJob | Kind::CallAnalyticsJob | Kind::MedicalScribeJob => {
+            json!({"dataAccessRoleArn": role})
+        }
+    }
+}
+
+fn with(mut value: Value, members: Value) -> Value {
+    if let (Some(value), Value::Object(members)) = (value.as_object_mut(), members) {
+        value.extend(members);
+    }
+    value
+}
+
+/// A job of the class `team` that is accepted, with these members besides or instead.
+pub fn job(kind: Kind, members: Value) -> Value {
+    let own = json!({"transcriptionClassName": "team", "media": {"mediaFileUri": "s3://media/team/a.wav"}});
+    with(with(minimal(kind), own), members)
 }
 
 /// What is accepted: the same things, as the classes allow them.
-pub fn harmless() -> Vec<Value> {
-    [
-        json!({}),
-        json!({"media": {"mediaFileUri": "s3://media/team/a b/größe.wav"}}),
-        json!({"outputBucketName": "team-archive", "outputKey": "2026/a.json"}),
-        json!({"encryption": {"kmsKeyId": "alias/team", "context": {"department": "finance"}}}),
-        json!({"encryption": {"kmsKeyId": "alias/team-b"}}),
-        json!({"encryption": {"kmsKeyId": "1234abcd-12ab-34cd-56ef-1234567890ab"}}),
-        json!({"settings": {"vocabularyName": "team_words"}, "tags": {"stage": "test"}}),
-        json!({"jobExecutionSettings": {"allowDeferredExecution": true, "dataAccessRoleArn": role("team")}}),
-        json!({"transcriptionClassName": "serviced"}),
-        json!({
-            "transcriptionClassName": "strict",
-            "encryption": {"kmsKeyId": "alias/a", "context": {"Department": "finance"}},
-        }),
-    ]
-    .map(job)
-    .into()
+pub fn harmless() -> Vec<(Kind, Value)> {
+    let all = Kind::ALL.iter().copied();
+    all.flat_map(|kind| {
+        harmless_of(kind)
+            .into_iter()
+            .map(move |members| (kind, job(kind, members)))
+    })
+    .collect()
+}
+
+fn harmless_of(kind: Kind) -> Vec<Value> {
+    let has = place(kind);
+    let class = |name: &str| json!({"transcriptionClassName": name});
+    let encrypted = |key: &str| json!({"encryption": {"kmsKeyId": key}});
+    let context = json!({"encryption": {"kmsKeyId": "alias/team", "context": {"department": "finance"}}});
+    let strictly = json!({"encryption": {"kmsKeyId": "alias/a", "context": {"Department": "finance"}}});
+    let scribe = kind == Kind::MedicalScribeJob;
+    let rows = [
+        (true, json!({})),
+        (
+            true,
+            json!({"media": {"mediaFileUri": "s3://media/team/a b/größe.wav"}}),
+        ),
+        (
+            kind == Kind::CallAnalyticsJob,
+            json!({"media": {"redactedMediaFileUri": "s3://media/team/a.wav"}}),
+        ),
+        (true, in_bucket(kind, "team-archive")),
+        (true, at_key(kind, "team-archive", "2026/a.json")),
+        (has.context, context),
+        (true, encrypted("alias/team-b")),
+        (true, encrypted("1234abcd-12ab-34cd-56ef-1234567890ab")),
+        (
+            true,
+            with(
+                settings(kind, json!({"vocabularyName": "team_words"})),
+                json!({"tags": {"stage": "test"}}),
+            ),
+        ),
+        (has.role.is_some(), with_role(kind, &role("team"))),
+        (has.serviced, class("serviced")),
+        (has.context, with(class("strict"), strictly)),
+        (true, class("plain")),
+        (!scribe, class("apart")),
+    ];
+    rows.into_iter()
+        .filter(|(applies, _)| *applies)
+        .map(|(_, members)| members)
+        .collect()
 }
 
 /// All attempts.
 pub fn attacks() -> Vec<Attack> {
-    [media(), output(), keys(), contexts(), names(), tags(), others()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let groups = [media, output, keys, contexts, names, tags, others];
+    let of = |kind: &Kind| {
+        groups
+            .map(|group| group(*kind))
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+    };
+    Kind::ALL.iter().flat_map(of).collect()
 }
 
-fn row(name: &str, members: Value, reason: &'static str, field: &'static str, says: &'static str) -> Attack {
+fn row(
+    kind: Kind,
+    name: &str,
+    members: Value,
+    reason: &'static str,
+    field: &'static str,
+    says: &'static str,
+) -> Attack {
     Attack {
-        name: name.to_owned(),
-        spec: job(members),
+        kind,
+        name: format!("{kind}: {name}"),
+        spec: job(kind, members),
         reason,
         field,
         says,
@@ -140,8 +306,19 @@ fn role(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{name}")
 }
 
-fn media() -> Vec<Attack> {
-    const FIELD: &str = "spec.media.mediaFileUri";
+fn media(kind: Kind) -> Vec<Attack> {
+    let mut rows = media_at(kind, "mediaFileUri", "spec.media.mediaFileUri");
+    if kind == Kind::CallAnalyticsJob {
+        rows.extend(media_at(
+            kind,
+            "redactedMediaFileUri",
+            "spec.media.redactedMediaFileUri",
+        ));
+    }
+    rows
+}
+
+fn media_at(kind: Kind, member: &str, field: &'static str) -> Vec<Attack> {
     let long = format!("s3://media/team/{}", "a".repeat(2000));
     [
         (
@@ -294,132 +471,96 @@ fn media() -> Vec<Attack> {
     ]
     .into_iter()
     .map(|(name, uri, reason, says)| {
-        row(
-            &format!("media: {name}"),
-            json!({"media": {"mediaFileUri": uri}}),
-            reason,
-            FIELD,
-            says,
-        )
+        let name = format!("{member}: {name}");
+        row(kind, &name, json!({"media": {member: uri}}), reason, field, says)
     })
     .collect()
 }
 
-fn output() -> Vec<Attack> {
-    const BUCKET: &str = "spec.outputBucketName";
-    const KEY: &str = "spec.outputKey";
-    let (bucket, key) = (
-        |name: &str| json!({"outputBucketName": name}),
-        |key: &str| json!({"outputKey": key}),
-    );
-    let no_bucket = |members: Value| {
-        let mut members = members;
-        members["transcriptionClassName"] = json!("serviced");
-        members
-    };
-    vec![
-        row(
-            "a bucket of another",
-            bucket("payroll-transcripts"),
-            "NotAllowed",
-            BUCKET,
-            "does not allow this bucket",
-        ),
-        row(
-            "a bucket that begins alike",
-            bucket("team-transcripts2"),
-            "NotAllowed",
-            BUCKET,
-            "does not allow this bucket",
-        ),
-        row(
-            "a bucket in capitals",
-            bucket("Team-transcripts"),
-            "InvalidSpec",
-            BUCKET,
-            "must be a bucket name",
-        ),
-        row(
-            "a bucket with a key",
-            bucket("team-transcripts/payroll"),
-            "InvalidSpec",
-            BUCKET,
-            "must be a bucket name",
-        ),
-        row(
-            "a wildcard for a bucket",
-            bucket("team-*"),
-            "InvalidSpec",
-            BUCKET,
-            "must be a bucket name",
-        ),
-        row(
-            "a key that climbs",
-            key("../../payroll/a.json"),
-            "NotAllowed",
-            KEY,
-            "segment of dots",
-        ),
-        row(
-            "a key that climbs later",
-            key("a/../../../b/"),
-            "NotAllowed",
-            KEY,
-            "segment of dots",
-        ),
-        row(
-            "a key from the top",
-            key("/payroll/a.json"),
-            "NotAllowed",
-            KEY,
-            "empty segment",
-        ),
-        row(
-            "a key with an empty segment",
-            key("a//b"),
-            "NotAllowed",
-            KEY,
-            "empty segment",
-        ),
-        row(
-            "a key with an encoded slash",
-            key("..%2fpayroll/"),
-            "InvalidSpec",
-            KEY,
-            "must be a key",
-        ),
-        row(
-            "a key with a placeholder",
-            key("{uid}/"),
-            "InvalidSpec",
-            KEY,
-            "must be a key",
-        ),
-        row(
-            "a key that is too long below the prefix",
-            key(&"a".repeat(1000)),
-            "NotAllowed",
-            KEY,
-            "over 1024",
-        ),
-        row(
-            "a key where there is no bucket",
-            no_bucket(key("a.json")),
-            "OutputRequired",
-            BUCKET,
-            "spec.outputKey",
-        ),
-        row(
-            "an encryption that nobody would do",
-            no_bucket(json!({"encryption": {"kmsKeyId": "alias/a"}})),
-            "OutputRequired",
-            BUCKET,
-            "only output in a bucket of yours can be encrypted",
-        ),
-    ]
+fn output(kind: Kind) -> Vec<Attack> {
+    let no_key = vec![row(
+        kind,
+        "output of a kind without a prefix, where namespaces are kept apart",
+        json!({"transcriptionClassName": "apart"}),
+        "NotAllowed",
+        "spec",
+        "use a class that allows the kind (unprefixedKinds)",
+    )];
+    let keys = place(kind).key.map(|field| output_keys(kind, field));
+    [buckets(kind), keys.unwrap_or(no_key), no_buckets(kind)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-fn keys() -> Vec<Attack> {
+fn buckets(kind: Kind) -> Vec<Attack> {
+    const FOREIGN: (&str, &str) = ("NotAllowed", "does not allow this bucket");
+    let field = place(kind).bucket;
+    let no_bucket = match field {
+        LOCATION => ("InvalidSpec", "must be a place in Amazon S3"),
+        _ => ("InvalidSpec", "must be a bucket name"),
+    };
+    [
+        ("a bucket of another", "payroll-transcripts", FOREIGN),
+        ("a bucket that begins alike", "team-transcripts2", FOREIGN),
+        ("a bucket in capitals", "Team-transcripts", no_bucket),
+        ("a bucket with a port", "team-transcripts:443", no_bucket),
+        ("a wildcard for a bucket", "team-*", no_bucket),
+        ("no bucket before the key", "/payroll", no_bucket),
+    ]
+    .into_iter()
+    .map(|(name, bucket, (reason, says))| row(kind, name, in_bucket(kind, bucket), reason, field, says))
+    .collect()
+}
+
+fn output_keys(kind: Kind, field: &'static str) -> Vec<Attack> {
+    const DOTS: (&str, &str) = ("NotAllowed", "segment of dots");
+    const EMPTY: (&str, &str) = ("NotAllowed", "empty segment");
+    let encoded = match field {
+        LOCATION => ("NotAllowed", "percent-encoded"),
+        _ => ("InvalidSpec", "must be a key"),
+    };
+    let long = format!("{}/", "a".repeat(1000));
+    [
+        ("a key that climbs", "../../payroll/a.json", DOTS),
+        ("a key that climbs later", "a/../../../b/", DOTS),
+        ("a key from the top", "/payroll/a.json", EMPTY),
+        ("a key with an empty segment", "a//b/", EMPTY),
+        ("a key with an encoded slash", "..%2fpayroll/", encoded),
+        ("a key with encoded dots", "%2e%2e/payroll/", encoded),
+        (
+            "a key that is too long below the prefix",
+            &long,
+            ("NotAllowed", "over 1024"),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, key, (reason, says))| row(kind, name, at_key(kind, "team-archive", key), reason, field, says))
+    .collect()
+}
+
+/// Where the class leaves output to AWS.
+fn no_buckets(kind: Kind) -> Vec<Attack> {
+    let has = place(kind);
+    let serviced = |members: Value| with(json!({"transcriptionClassName": "serviced"}), members);
+    let says = if has.serviced {
+        "only output in a bucket of yours can be encrypted"
+    } else {
+        "the transcript would be out of your reach"
+    };
+    let name = "an encryption that nobody would do";
+    let encrypted = serviced(json!({"encryption": {"kmsKeyId": "alias/a"}}));
+    let mut rows = vec![row(kind, name, encrypted, "OutputRequired", has.bucket, says)];
+    if has.key.is_some_and(|field| field != LOCATION) {
+        let says = if has.serviced { "spec.outputKey" } else { says };
+        let name = "a key where there is no bucket";
+        let key = serviced(json!({"outputKey": "a.json"}));
+        rows.push(row(kind, name, key, "OutputRequired", has.bucket, says));
+    }
+    rows
+}
+
+fn keys(kind: Kind) -> Vec<Attack> {
     const FIELD: &str = "spec.encryption.kmsKeyId";
     let arn = |account: &str, resource: &str| format!("arn:aws:kms:{REGION}:{account}:{resource}");
     let id = format!("key/{SOMEBODYS_KEY}");
@@ -489,12 +630,51 @@ fn keys() -> Vec<Attack> {
         .chain(wrong)
         .map(|(name, key, reason, says)| {
             let members = json!({"encryption": {"kmsKeyId": key}});
-            row(&format!("key: {name}"), members, reason, FIELD, says)
+            row(kind, &format!("key: {name}"), members, reason, FIELD, says)
         })
         .collect()
 }
 
-fn contexts() -> Vec<Attack> {
+fn contexts(kind: Kind) -> Vec<Attack> {
+    let mut rows = if place(kind).context {
+        contexts_of(kind)
+    } else {
+        without_context(kind)
+    };
+    rows.push(row(
+        kind,
+        "no key where one is required",
+        json!({"transcriptionClassName": "strict"}),
+        "KeyRequired",
+        "spec.encryption.kmsKeyId",
+        "accepts no job without a key",
+    ));
+    rows
+}
+
+/// Of a kind for which AWS takes no context.
+fn without_context(kind: Kind) -> Vec<Attack> {
+    vec![
+        row(
+            kind,
+            "context: where AWS takes none",
+            json!({"encryption": {"context": {"department": "finance"}}}),
+            "InvalidSpec",
+            "spec.encryption.context",
+            "has no parameter for an encryption context",
+        ),
+        row(
+            kind,
+            "context: none where one is required",
+            json!({"transcriptionClassName": "strict", "encryption": {"kmsKeyId": "alias/a"}}),
+            "NotAllowed",
+            "spec.encryption",
+            "use a class that allows the kind (kindsWithoutContext)",
+        ),
+    ]
+}
+
+fn contexts_of(kind: Kind) -> Vec<Attack> {
     const FIELD: &str = "spec.encryption.context";
     let strictly = |context: Value| json!({"transcriptionClassName": "strict", "encryption": {"kmsKeyId": "alias/a", "context": context}});
     let many: Value = (0..10).map(|n| (format!("key{n}"), json!("v"))).collect();
@@ -562,10 +742,11 @@ fn contexts() -> Vec<Attack> {
     ];
     let of_team = pairs.into_iter().map(|(name, context, field, says)| {
         let members = json!({"encryption": {"context": context}});
-        row(&format!("context: {name}"), members, "InvalidSpec", field, says)
+        row(kind, &format!("context: {name}"), members, "InvalidSpec", field, says)
     });
     let of_others = [
         row(
+            kind,
             "context: the required pair is missing",
             strictly(json!({"a": "b"})),
             "NotAllowed",
@@ -573,6 +754,7 @@ fn contexts() -> Vec<Attack> {
             "requires the pair 'department'",
         ),
         row(
+            kind,
             "context: personal data where it is refused",
             strictly(json!({"department": "jane.doe@example.com"})),
             "NotAllowed",
@@ -580,131 +762,90 @@ fn contexts() -> Vec<Attack> {
             "looks like an e-mail address",
         ),
         row(
+            kind,
             "context: without a key",
-            json!({"transcriptionClassName": "serviced", "encryption": {"context": {"a": "b"}}}),
+            json!({"transcriptionClassName": "plain", "encryption": {"context": {"a": "b"}}}),
             "InvalidSpec",
             FIELD,
             "needs a key",
-        ),
-        row(
-            "no key where one is required",
-            json!({"transcriptionClassName": "strict"}),
-            "KeyRequired",
-            "spec.encryption.kmsKeyId",
-            "accepts no job without a key",
         ),
     ];
     of_team.chain(of_others).collect()
 }
 
-fn names() -> Vec<Attack> {
-    const VOCABULARY: &str = "spec.settings.vocabularyName";
-    const ROLE: &str = "spec.jobExecutionSettings.dataAccessRoleArn";
-    let vocabulary = |name: &str| json!({"settings": {"vocabularyName": name}});
-    let with_role =
-        |role: String| json!({"jobExecutionSettings": {"allowDeferredExecution": true, "dataAccessRoleArn": role}});
-    let no_name = "does not allow this name";
-    let no_role = "does not allow this role";
-    vec![
-        row(
-            "a vocabulary of another",
-            vocabulary("payroll_words"),
-            "NotAllowed",
-            VOCABULARY,
-            no_name,
-        ),
-        row(
+fn names(kind: Kind) -> Vec<Attack> {
+    const NAME: (&str, &str) = ("NotAllowed", "does not allow this name");
+    const NO_NAME: (&str, &str) = ("InvalidSpec", "must be a name");
+    let has = place(kind);
+    let vocabulary = |name: &str| settings(kind, json!({"vocabularyName": name}));
+    let field = "spec.settings.vocabularyName";
+    let mut rows = vec![
+        ("a vocabulary of another", vocabulary("payroll_words"), field, NAME),
+        (
             "a vocabulary of a namespace that begins alike",
             vocabulary("team-b_words"),
-            "NotAllowed",
-            VOCABULARY,
-            no_name,
+            field,
+            NAME,
         ),
-        row(
-            "a vocabulary in capitals",
-            vocabulary("Team_words"),
-            "NotAllowed",
-            VOCABULARY,
-            no_name,
-        ),
-        row(
-            "a vocabulary with a wildcard",
-            vocabulary("team_*"),
-            "InvalidSpec",
-            VOCABULARY,
-            "must be a name",
-        ),
-        row(
+        ("a vocabulary in capitals", vocabulary("Team_words"), field, NAME),
+        ("a vocabulary with a wildcard", vocabulary("team_*"), field, NO_NAME),
+        (
             "a vocabulary with a Cyrillic letter",
             vocabulary("t\u{435}am_words"),
-            "InvalidSpec",
-            VOCABULARY,
-            "must be a name",
+            field,
+            NO_NAME,
         ),
-        row(
-            "a filter of another",
-            json!({"settings": {"vocabularyFilterName": "payroll_bad", "vocabularyFilterMethod": "mask"}}),
-            "NotAllowed",
-            "spec.settings.vocabularyFilterName",
-            no_name,
-        ),
-        row(
-            "a model of another",
-            json!({"modelSettings": {"languageModelName": "payroll_model"}}),
-            "NotAllowed",
-            "spec.modelSettings.languageModelName",
-            no_name,
-        ),
-        row(
-            "a model of another, by language",
-            json!({
-                "languageCode": null, "identifyLanguage": true, "languageOptions": ["en-US", "de-DE"],
-                "languageIdSettings": {"de-DE": {"languageModelName": "payroll_model"}},
-            }),
-            "NotAllowed",
-            "spec.languageIdSettings[de-DE].languageModelName",
-            no_name,
-        ),
-        row("a foreign role", with_role(role("admin")), "NotAllowed", ROLE, no_role),
-        row(
-            "a role that begins alike",
-            with_role(role("team2")),
-            "NotAllowed",
-            ROLE,
-            no_role,
-        ),
-        row(
-            "a role in capitals",
-            with_role(role("Team")),
-            "NotAllowed",
-            ROLE,
-            no_role,
-        ),
-        row(
-            "a role behind a path",
-            with_role(role("x/team")),
-            "NotAllowed",
-            ROLE,
-            no_role,
-        ),
-        row(
-            "another account's role",
-            with_role(format!("arn:aws:iam::{ANOTHER_ACCOUNT}:role/team")),
-            "NotAllowed",
-            ROLE,
-            no_role,
-        ),
-        row(
-            "a user for a role",
-            with_role(format!("arn:aws:iam::{ACCOUNT}:user/team")),
-            "InvalidSpec",
-            ROLE,
-            "IAM role",
-        ),
-    ]
+    ];
+    if let Some(field) = has.filter {
+        let filter = json!({"vocabularyFilterName": "payroll_bad", "vocabularyFilterMethod": "mask"});
+        rows.push(("a filter of another", settings(kind, filter), field, NAME));
+    }
+    if let Some([of_job, of_language]) = has.models {
+        let [job, language] = models(kind);
+        rows.push(("a model of another", job, of_job, NAME));
+        rows.push(("a model of another, by language", language, of_language, NAME));
+    }
+    let rows = rows.into_iter();
+    let rows = rows.map(|(name, members, field, (reason, says))| row(kind, name, members, reason, field, says));
+    rows.chain(has.role.into_iter().flat_map(|field| roles(kind, field)))
+        .collect()
 }
 
-fn tags() -> Vec<Attack> {
+/// Somebody else's language model: for the job, and for one of its languages.
+fn models(kind: Kind) -> [Value; 2] {
+    let model = json!({"languageModelName": "payroll_model"});
+    let by_language = json!({"languageOptions": ["en-US", "de-DE"], "languageIdSettings": {"de-DE": model}});
+    if kind == Kind::CallAnalyticsJob {
+        return [settings(kind, model), settings(kind, by_language)];
+    }
+    let identified = json!({"languageCode": null, "identifyLanguage": true});
+    [json!({"modelSettings": model}), with(identified, by_language)]
+}
+
+fn roles(kind: Kind, field: &'static str) -> Vec<Attack> {
+    const FOREIGN: (&str, &str) = ("NotAllowed", "does not allow this role");
+    [
+        ("a foreign role", role("admin"), FOREIGN),
+        ("a role that begins alike", role("team2"), FOREIGN),
+        ("a role in capitals", role("Team"), FOREIGN),
+        ("a role behind a path", role("x/team"), FOREIGN),
+        (
+            "another account's role",
+            format!("arn:aws:iam::{ANOTHER_ACCOUNT}:role/team"),
+            FOREIGN,
+        ),
+        (
+            "a user for a role",
+            format!("arn:aws:iam::{ACCOUNT}:user/team"),
+            ("InvalidSpec", "IAM role"),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, role, (reason, says))| row(kind, name, with_role(kind, &role), reason, field, says))
+    .collect()
+}
+
+fn tags(kind: Kind) -> Vec<Attack> {
     const FIELD: &str = "spec.tags";
     let many: Value = (0..46).map(|n| (format!("key{n}"), json!("v"))).collect();
     [
@@ -752,16 +893,26 @@ fn tags() -> Vec<Attack> {
         ),
     ]
     .into_iter()
-    .map(|(name, tags, reason, says)| row(&format!("tags: {name}"), json!({"tags": tags}), reason, FIELD, says))
+    .map(|(name, tags, reason, says)| {
+        row(
+            kind,
+            &format!("tags: {name}"),
+            json!({"tags": tags}),
+            reason,
+            FIELD,
+            says,
+        )
+    })
     .collect()
 }
 
-fn others() -> Vec<Attack> {
+fn others(kind: Kind) -> Vec<Attack> {
     const FIELD: &str = "spec.transcriptionClassName";
     let class = |name: Value| json!({"transcriptionClassName": name});
-    let it_may_use = "it may use 'serviced', 'strict', 'team'";
+    let it_may_use = "it may use 'apart', 'plain', 'serviced', 'strict', 'team'";
     vec![
         row(
+            kind,
             "a class of another namespace",
             class(json!("payroll")),
             "NoClass",
@@ -769,6 +920,7 @@ fn others() -> Vec<Attack> {
             it_may_use,
         ),
         row(
+            kind,
             "a class that does not exist",
             class(json!("nothing")),
             "NoClass",
@@ -776,6 +928,7 @@ fn others() -> Vec<Attack> {
             it_may_use,
         ),
         row(
+            kind,
             "a class by a path",
             class(json!("../payroll")),
             "InvalidSpec",
@@ -783,6 +936,7 @@ fn others() -> Vec<Attack> {
             "must be the name of a class",
         ),
         row(
+            kind,
             "a class with a Cyrillic letter",
             class(json!("t\u{435}am")),
             "InvalidSpec",
@@ -790,6 +944,7 @@ fn others() -> Vec<Attack> {
             "must be the name of a class",
         ),
         row(
+            kind,
             "no class where none is the default",
             class(Value::Null),
             "NoClass",
@@ -805,7 +960,7 @@ pub fn table(attacks: &[Attack]) -> String {
         let Attack {
             name, reason, field, ..
         } = attack;
-        writeln!(text, "{name:<60} {reason:<18} {field}").ok();
+        writeln!(text, "{name:<80} {reason:<18} {field}").ok();
         text
     })
 }

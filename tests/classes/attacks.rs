@@ -7,9 +7,10 @@ use kube::api::{DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
 use testkit::aws_sim::{Config, Key};
 use testkit::operator::Operator;
-use testkit::stage::{CLUSTER_ID, Stage, condition};
+use testkit::stage::{CLUSTER_ID, Stage, condition, until};
 use testkit::webhook::Webhook;
 use tokio::time::{Instant, sleep};
+use transcribe_operator::api::Kind;
 
 use crate::rig::PATIENCE;
 use crate::table::{
@@ -89,9 +90,9 @@ impl Field {
     }
 
     /// Creates a job, or what the API server says instead.
-    async fn create(&self, name: &str, spec: &Value, dry_run: bool) -> Result<(), String> {
+    async fn create(&self, kind: Kind, name: &str, spec: &Value, dry_run: bool) -> Result<(), String> {
         let job = json!({
-            "apiVersion": "transcribe-operator.io/v1alpha1", "kind": "TranscriptionJob",
+            "apiVersion": "transcribe-operator.io/v1alpha1", "kind": kind.name(),
             "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec,
         });
         let job: DynamicObject = serde_json::from_value(job).map_err(|error| error.to_string())?;
@@ -99,11 +100,31 @@ impl Field {
             dry_run,
             ..PostParams::default()
         };
-        let created = self.stage.jobs(NAMESPACE).create(&params, &job).await;
+        let jobs = self.stage.jobs_of(kind.name(), NAMESPACE);
+        let created = jobs.create(&params, &job).await;
         created.map(drop).map_err(|error| match error {
             kube::Error::Api(status) => status.message,
             other => other.to_string(),
         })
+    }
+
+    /// Waits until a condition of a job has this reason.
+    async fn until_reason(&self, kind: Kind, name: &str, type_: &str, reason: &str) -> Result<()> {
+        let jobs = self.stage.jobs_of(kind.name(), NAMESPACE);
+        let wanted = |job: &Value| condition(job, type_).is_some_and(|c| c["reason"] == reason);
+        until(&jobs, name, PATIENCE, wanted).await.map(drop)
+    }
+
+    /// The jobs of all kinds.
+    async fn all(&self) -> Result<Vec<Value>> {
+        let mut all = Vec::new();
+        for kind in Kind::ALL {
+            let jobs = self.stage.jobs_of(kind.name(), NAMESPACE);
+            for job in jobs.list(&ListParams::default()).await?.items {
+                all.push(serde_json::to_value(job)?);
+            }
+        }
+        Ok(all)
     }
 
     /// Nothing was started, and AWS KMS was asked about no key that the classes do not allow.
@@ -142,15 +163,15 @@ async fn the_webhook_refuses_every_attack_and_nothing_that_is_the_tenants_own() 
     let attacks = attacks();
     println!("{}", table(&attacks));
     for attack in attacks {
-        match field.create("attack", &attack.spec, true).await {
+        match field.create(attack.kind, "attack", &attack.spec, true).await {
             Ok(()) => faults.push(format!("{}: is accepted", attack.name)),
             Err(told) => faults.extend(fault(&attack, &told)),
         }
     }
     field.is_untouched()?;
-    for spec in harmless() {
-        if let Err(told) = field.create("harmless", &spec, true).await {
-            faults.push(format!("{spec} is refused: {told}"));
+    for (kind, spec) in harmless() {
+        if let Err(told) = field.create(kind, "harmless", &spec, true).await {
+            faults.push(format!("{kind} {spec} is refused: {told}"));
         }
     }
     ensure!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
@@ -164,15 +185,17 @@ async fn the_reconciler_submits_no_attack_that_got_past_a_missing_webhook() -> R
     let mut stored = BTreeMap::new();
     for (n, attack) in attacks().into_iter().enumerate() {
         let name = format!("attack-{n}");
-        if field.create(&name, &attack.spec, false).await.is_ok() {
+        if field.create(attack.kind, &name, &attack.spec, false).await.is_ok() {
             stored.insert(name, attack);
         }
     }
-    ensure!(stored.len() > 40, "only {} attacks got past the schema", stored.len());
+    for kind in Kind::ALL {
+        let count = stored.values().filter(|attack| attack.kind == *kind).count();
+        ensure!(count > 40, "only {count} attacks got past the schema of {kind}");
+    }
     let end = Instant::now() + PATIENCE;
     loop {
-        let jobs = field.stage.jobs(NAMESPACE).list(&ListParams::default()).await?.items;
-        let jobs: Vec<Value> = jobs.into_iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+        let jobs = field.all().await?;
         let faults: Vec<String> = jobs.iter().filter_map(|job| not_stalled(job, &stored)).collect();
         if faults.is_empty() && jobs.len() == stored.len() {
             break;
@@ -197,39 +220,35 @@ fn not_stalled(job: &Value, stored: &BTreeMap<String, Attack>) -> Option<String>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_class_that_comes_to_forbid_a_job_while_it_waits_keeps_it_from_being_submitted() -> Result<()> {
     let field = Field::start(None).await?;
-    let spec = crate::table::job(json!({"suspend": true, "encryption": {"kmsKeyId": "alias/team-b"}}));
-    field
-        .create("waiting", &spec, false)
-        .await
-        .map_err(anyhow::Error::msg)?;
-    field
-        .stage
-        .until_reason(NAMESPACE, "waiting", "Ready", "Suspended")
-        .await?;
-    let edit = [
-        "patch",
-        "tcls",
-        "team",
-        "--type=merge",
-        "-p",
-        r#"{"spec":{"encryption":{"allowedKmsKeys":[]}}}"#,
-    ];
+    let forbidden = json!({"suspend": true, "encryption": {"kmsKeyId": "alias/team-b"}});
+    for kind in Kind::ALL {
+        let spec = crate::table::job(*kind, forbidden.clone());
+        let created = field.create(*kind, "waiting", &spec, false).await;
+        created.map_err(anyhow::Error::msg)?;
+    }
+    for kind in Kind::ALL {
+        field.until_reason(*kind, "waiting", "Ready", "Suspended").await?;
+    }
+    let class = r#"{"spec":{"encryption":{"allowedKmsKeys":[]}}}"#;
+    let edit = ["patch", "tcls", "team", "--type=merge", "-p", class];
     field.stage.kubectl.run(&edit).await?.ok()?;
-    let resume = [
-        "patch",
-        "tj",
-        "waiting",
-        "-n",
-        NAMESPACE,
-        "--type=merge",
-        "-p",
-        r#"{"spec":{"suspend":false}}"#,
-    ];
-    field.stage.kubectl.run(&resume).await?.ok()?;
-    field
-        .stage
-        .until_reason(NAMESPACE, "waiting", "Stalled", "KeyNotAllowed")
-        .await?;
-    ensure!(field.stage.sim.jobs().is_empty(), "the job was submitted");
+    for kind in Kind::ALL {
+        let resume = r#"{"spec":{"suspend":false}}"#;
+        let resume = [
+            "patch",
+            kind.plural(),
+            "waiting",
+            "-n",
+            NAMESPACE,
+            "--type=merge",
+            "-p",
+            resume,
+        ];
+        field.stage.kubectl.run(&resume).await?.ok()?;
+    }
+    for kind in Kind::ALL {
+        field.until_reason(*kind, "waiting", "Stalled", "KeyNotAllowed").await?;
+    }
+    ensure!(field.stage.sim.jobs().is_empty(), "a job was submitted");
     Ok(())
 }

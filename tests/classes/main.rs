@@ -16,6 +16,9 @@ mod attacks;
 mod keys;
 mod lifetime;
 mod rig;
+#[path = "../crds/samples.rs"]
+#[allow(dead_code, clippy::unwrap_in_result, reason = "the tests of the CRDs use more of it")]
+mod samples;
 #[path = "../attacks/table.rs"]
 mod table;
 mod teams;

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use testkit::aws_sim::outcomes::{FAILURES, INTERNAL, SKIPS};
 use testkit::stage::REGION;
 use tokio::{sync::OnceCell, time::sleep};
 use transcribe_operator::api::Kind;
 
 use crate::samples::minimal;
-use crate::scene::{KEY, ROLE, Scene, Tenant, says, tenant};
+use crate::scene::{KEY, ROLE, Scene, Tenant, message, says, tenant};
 
 const CLASS: &str = "every-kind";
 /// Scenarios run at the same time, and two that apply one new object get in each other's way.
@@ -43,7 +44,8 @@ async fn get(tenant: &Tenant<'_>, kind: Kind, name: &str) -> Result<Value> {
     Ok(serde_json::from_str(&shown)?)
 }
 
-async fn until_condition(tenant: &Tenant<'_>, kind: Kind, name: &str, condition: &str) -> Result<Value> {
+/// Waits until a job of that kind is as kubectl is told to wait for, and returns it.
+pub async fn until_condition(tenant: &Tenant<'_>, kind: Kind, name: &str, condition: &str) -> Result<Value> {
     let (what, condition) = (format!("{}/{name}", kind.plural()), format!("--for={condition}"));
     let waited = tenant.kubectl(&["wait", &what, &condition, "--timeout=60s"]).await;
     let seen = get(tenant, kind, name).await?;
@@ -87,6 +89,54 @@ pub async fn each_runs_once_with_its_key_and_takes_its_record_along() -> Result<
             .await?;
         assert_eq!(tenant.applied(&format!("Delete{kind}"), uid).len(), 1, "{kind}");
         assert!(tenant.records(uid).is_empty(), "{kind}");
+    }
+    Ok(())
+}
+
+pub async fn each_that_aws_fails_says_why_and_is_run_anew_where_that_may_help() -> Result<()> {
+    let tenant = tenant_of_every_kind("kinds-failed").await?;
+    let (broken, permanent) = FAILURES[0];
+    let passing = "fail-first-1";
+    for kind in Kind::ALL {
+        for name in [broken, passing] {
+            let mut object = object(*kind, name);
+            // A URI of its own: the simulator counts the failures of each.
+            object["spec"]["media"]["mediaFileUri"] = json!(format!("s3://media/{name}/{}.wav", kind.plural()));
+            object["spec"]["backoffLimit"] = json!(1);
+            tenant.apply(&object).await?;
+        }
+    }
+    for kind in Kind::ALL {
+        let seen = until_condition(&tenant, *kind, broken, "condition=Finished").await?;
+        let status = &seen["status"];
+        assert_eq!(status["jobStatus"], "FAILED", "{kind}: {status:#}");
+        assert_eq!(status["failureReason"], permanent, "{kind}");
+        says(&message(&seen, "Failed", "True", "JobFailed")?, &[permanent])?;
+        let uid = seen["metadata"]["uid"].as_str().unwrap();
+        assert_eq!(tenant.applied(&format!("Start{kind}"), uid).len(), 1, "{kind}");
+
+        let seen = until_condition(&tenant, *kind, passing, "condition=Finished").await?;
+        let status = &seen["status"];
+        assert_eq!(status["jobStatus"], "COMPLETED", "{kind}: {status:#}");
+        assert_eq!(status["attempts"][0]["failureReason"], INTERNAL, "{kind}");
+        let uid = seen["metadata"]["uid"].as_str().unwrap();
+        assert_eq!(tenant.applied(&format!("Start{kind}"), uid).len(), 2, "{kind}");
+    }
+    Ok(())
+}
+
+pub async fn a_summary_that_was_skipped_is_accounted_for() -> Result<()> {
+    let tenant = tenant_of_every_kind("kinds-skipped").await?;
+    let kind = Kind::CallAnalyticsJob;
+    for (name, ..) in SKIPS {
+        let mut object = object(kind, name);
+        object["spec"]["settings"] = json!({"summarization": {"generateAbstractiveSummary": true}});
+        tenant.apply(&object).await?;
+    }
+    for (name, code, text) in SKIPS {
+        let seen = until_condition(&tenant, kind, name, "condition=Complete").await?;
+        let skipped = json!([{"feature": "GENERATIVE_SUMMARIZATION", "reasonCode": code, "message": text}]);
+        assert_eq!(seen["status"]["skipped"], skipped, "{name}");
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ mod kinds;
 mod poison;
 mod records;
 mod refusals;
+mod requests;
 #[path = "../crds/samples.rs"]
 #[allow(dead_code, clippy::unwrap_in_result, reason = "the tests of the CRDs use more of it")]
 mod samples;
@@ -97,6 +98,8 @@ fn main() -> anyhow::Result<()> {
             the_request_of_a_submitted_job_is_frozen_and_the_refusal_says_what_to_do;
         kinds:
             each_runs_once_with_its_key_and_takes_its_record_along,
+            each_that_aws_fails_says_why_and_is_run_anew_where_that_may_help,
+            a_summary_that_was_skipped_is_accounted_for,
             running_jobs_of_every_kind_are_followed_by_sweeps_alone;
         poison:
             poisoned_objects_say_so_can_be_deleted_and_do_not_hold_up_the_others;
@@ -114,6 +117,9 @@ fn main() -> anyhow::Result<()> {
             denied_access_stalls_in_awss_words_and_a_look_on_demand_submits,
             throttling_is_backpressure_with_a_reason_and_no_failure,
             media_that_is_too_long_stalls_while_others_are_admitted_and_can_be_replaced;
+        requests:
+            each_example_runs_under_the_class_of_the_examples_as_it_is_written,
+            every_member_of_every_kind_is_asked_for_as_it_is_written;
         silence:
             finished_held_and_stalled_objects_cost_nothing_not_even_after_a_restart,
             a_job_costs_few_requests_and_calls_and_a_running_one_none_of_its_own;

@@ -14,7 +14,7 @@ use transcribe_operator::{
 };
 
 use crate::{
-    fixpoint::{config, world},
+    fixpoint::{World, config, world},
     world::{Case, HOUR, case, facts, fault, identity, now, tell, usable},
 };
 
@@ -108,11 +108,11 @@ fn arrived(case: &Case, step: &Step) -> bool {
 }
 
 /// As stored, but with an AWS, a leader and a class that are well.
-fn well(stored: &Case) -> Case {
+fn well(World { kind, case: stored, .. }: &World) -> Case {
     let good = case().seen;
     let job = stored.seen.job.clone();
     Case {
-        desired: Ok(crate::world::PLAIN.clone()),
+        desired: Ok(crate::world::plain(*kind).clone()),
         seen: Observed { job, ..good },
     }
     .seen(|seen| seen.identity = Some(identity()))
@@ -150,7 +150,7 @@ proptest! {
 
     #[test]
     fn every_object_gets_to_its_end(world in world()) {
-        let mut case = well(&world.case);
+        let mut case = well(&world);
         if too_far_ahead(&case.seen.job.status) {
             return Ok(());
         }

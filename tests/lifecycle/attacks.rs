@@ -26,11 +26,11 @@ fn stored() -> Vec<Arc<TranscriptionClass>> {
 }
 
 /// As the webhook and the reconciler do it.
-fn judged(spec: &Value, account: Option<&str>) -> Result<Desired, Refusal> {
+fn judged(kind: Kind, spec: &Value, account: Option<&str>) -> Result<Desired, Refusal> {
     let mut spec = spec.clone();
     // As the API server does.
     spec.as_object_mut().unwrap().retain(|_, member| !member.is_null());
-    let request = Request::parse(Kind::TranscriptionJob, &spec)?;
+    let request = Request::parse(kind, &spec)?;
     let classes = stored();
     let wanted = spec["transcriptionClassName"].as_str();
     let class = select(&classes, wanted, Some(&labels()))?;
@@ -46,7 +46,10 @@ fn judged(spec: &Value, account: Option<&str>) -> Result<Desired, Refusal> {
 fn every_attack_meets_what_the_table_says() {
     let attacks = attacks();
     println!("{}", table(&attacks));
-    assert!(attacks.len() > 80, "{}", attacks.len());
+    for kind in Kind::ALL {
+        let count = attacks.iter().filter(|attack| attack.kind == *kind).count();
+        assert!(count > 80, "{kind}: {count}");
+    }
     let faults: Vec<String> = attacks.iter().filter_map(fault).collect();
     assert!(
         faults.is_empty(),
@@ -58,7 +61,7 @@ fn every_attack_meets_what_the_table_says() {
 }
 
 fn fault(attack: &Attack) -> Option<String> {
-    let Err(Refusal { reason, field, message }) = judged(&attack.spec, Some(ACCOUNT)) else {
+    let Err(Refusal { reason, field, message }) = judged(attack.kind, &attack.spec, Some(ACCOUNT)) else {
         return Some(format!("{}: is accepted", attack.name));
     };
     let told = format!("{}: {} {field:?} {message}", attack.name, reason.as_str());
@@ -75,30 +78,31 @@ fn fault(attack: &Attack) -> Option<String> {
 
 #[test]
 fn what_is_the_tenants_own_is_accepted() {
-    for spec in harmless() {
-        let desired = judged(&spec, Some(ACCOUNT)).unwrap_or_else(|refusal| panic!("{spec}: {refusal}"));
+    for (kind, spec) in harmless() {
+        let judged = judged(kind, &spec, Some(ACCOUNT));
+        let desired = judged.unwrap_or_else(|refusal| panic!("{kind}: {spec}: {refusal}"));
         assert!(desired.key_is_judged());
     }
 }
 
 #[test]
 fn a_class_that_is_anothers_reads_as_one_that_does_not_exist() {
-    let told = |class: &str| {
-        let refusal = judged(
-            &crate::table::job(json!({"transcriptionClassName": class})),
-            Some(ACCOUNT),
-        );
-        refusal.unwrap_err().message.replace(class, "X")
-    };
-    assert_eq!(told("payroll"), told("nothing"));
-    assert!(!told("nothing").contains("payroll"), "{}", told("nothing"));
+    for kind in Kind::ALL.iter().copied() {
+        let told = |class: &str| {
+            let spec = crate::table::job(kind, json!({"transcriptionClassName": class}));
+            let refusal = judged(kind, &spec, Some(ACCOUNT)).unwrap_err();
+            refusal.message.replace(class, "X")
+        };
+        assert_eq!(told("payroll"), told("nothing"));
+        assert!(!told("nothing").contains("payroll"), "{}", told("nothing"));
+    }
 }
 
 /// A bare id or alias is accepted, but unjudged. Everything else is refused as ever.
 #[test]
 fn without_the_account_no_attack_gets_further_than_an_unjudged_key() {
     for attack in attacks() {
-        match judged(&attack.spec, None) {
+        match judged(attack.kind, &attack.spec, None) {
             Ok(desired) => {
                 assert!(attack.says == NO_ORACLE && !desired.key_is_judged(), "{}", attack.name);
                 let key = desired.key.unwrap();

@@ -1,7 +1,7 @@
 //! Whatever a tenant asks for: what is accepted is within what the class allows. Judged anew here, by other means than the code's.
 
-use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -12,7 +12,10 @@ use transcribe_operator::{
     lifecycle::{Desired, Refusal, Request},
 };
 
-use crate::world::{ACCOUNT, REGION, UID, class, head, subject};
+use crate::{
+    samples::minimal,
+    world::{ACCOUNT, REGION, UID, class, head, subject},
+};
 
 const NAMESPACE: &str = "team";
 const ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -147,7 +150,8 @@ fn tags() -> impl Strategy<Value = Value> {
     prop::collection::btree_map(keys, "[a-z]{0,8}", 0..4).prop_map(|tags| json!(tags))
 }
 
-fn requests() -> impl Strategy<Value = Value> {
+/// A kind, and a spec of it with the members that the kind has.
+fn requests() -> impl Strategy<Value = (Kind, Value)> {
     let buckets = select(vec![
         "team-archive",
         "shared-archive",
@@ -165,6 +169,7 @@ fn requests() -> impl Strategy<Value = Value> {
         "payroll_words",
     ]);
     (
+        select(Kind::ALL.to_vec()),
         media(),
         prop::option::weighted(0.2, buckets),
         prop::option::weighted(0.3, prop_oneof![path(), "[a-z/.]{1,10}"]),
@@ -173,28 +178,54 @@ fn requests() -> impl Strategy<Value = Value> {
         prop::option::weighted(0.2, names),
         prop::option::weighted(0.2, tags()),
     )
-        .prop_map(|(media, bucket, output, key, context, name, tags)| {
+        .prop_map(|(kind, media, bucket, output, key, context, name, tags)| {
             let mut encryption = json!({});
-            let mut spec = json!({"languageCode": "en-US", "media": {"mediaFileUri": media}});
+            let mut spec = minimal(kind);
+            spec["media"] = json!({"mediaFileUri": media});
+            let calls = kind == Kind::CallAnalyticsJob;
             let mut set = |member: &str, value: Option<Value>| value.map(|value| spec[member] = value);
-            set("outputBucketName", bucket.map(|bucket| json!(bucket)));
-            set("outputKey", output.map(|key| json!(key)));
-            set("settings", name.map(|name| json!({"vocabularyName": name})));
+            if calls {
+                let located = |bucket: &str| format!("s3://{bucket}/{}", output.clone().unwrap_or_default());
+                set("outputLocation", bucket.map(|bucket| json!(located(bucket))));
+            } else {
+                set("outputBucketName", bucket.map(|bucket| json!(bucket)));
+                let output = output.filter(|_| kind != Kind::MedicalScribeJob);
+                set("outputKey", output.map(|key| json!(key)));
+            }
             set("tags", tags);
+            if let Some(name) = name {
+                spec["settings"]["vocabularyName"] = json!(name);
+            }
+            let context = context.filter(|_| !calls);
             for (member, value) in [("kmsKeyId", key.map(|key| json!(key))), ("context", context)] {
                 if let Some(value) = value {
                     encryption[member] = value;
                 }
             }
             spec["encryption"] = encryption;
-            spec
+            (kind, spec)
         })
 }
 
-fn bind(lists: &Lists, default_key: bool, account: Option<&str>, spec: &Value) -> Result<Desired, Refusal> {
+/// What a class says beside its lists.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    default_key: bool,
+    /// Of kinds that AWS takes no context for, or no output key.
+    exceptions: bool,
+}
+
+type Asked<'a> = (Kind, &'a Value);
+
+fn bind(lists: &Lists, rules: Rules, account: Option<&str>, (kind, spec): Asked<'_>) -> Result<Desired, Refusal> {
     let (media, buckets, keys, names) = lists;
     let mut encryption = json!({"allowedKmsKeys": keys, "addedContext": {"namespace": "{namespace}"}});
-    if default_key {
+    let mut output = json!({"bucketName": "class-bucket", "allowedBuckets": buckets});
+    if rules.exceptions {
+        encryption["kindsWithoutContext"] = json!("Allow");
+        output["unprefixedKinds"] = json!(["MedicalScribeJob"]);
+    }
+    if rules.default_key {
         encryption["defaultKmsKeyId"] = json!("alias/team");
     }
     let class = class(
@@ -202,18 +233,14 @@ fn bind(lists: &Lists, default_key: bool, account: Option<&str>, spec: &Value) -
         json!({
             "region": REGION,
             "input": {"allowedUris": media},
-            "output": {"bucketName": "class-bucket", "allowedBuckets": buckets},
+            "output": output,
             "encryption": encryption,
             "resourceNames": names,
             "tags": {"cost-center": "4711"},
+            "dataAccess": {"defaultRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/class")},
         }),
     );
-    Desired::bind(
-        Request::parse(Kind::TranscriptionJob, spec)?,
-        &class,
-        &head(),
-        &subject(),
-    )
+    Desired::bind(Request::parse(kind, spec)?, &class, &head(), &subject())
 }
 
 /// The parts of a path as somebody resolves it who decodes it as often as he can and takes a backslash for a slash.
@@ -266,11 +293,11 @@ fn is_key_allowed(lists: &Lists, default_key: bool, key: &str) -> bool {
 }
 
 /// What of an accepted request is not within what the class allows.
-fn outside(lists: &Lists, default_key: bool, desired: &Desired, spec: &Value) -> Option<&'static str> {
+fn outside(lists: &Lists, rules: Rules, desired: &Desired, (kind, spec): Asked<'_>) -> Option<&'static str> {
     let pinned = &desired.pinned;
     let bucket = pinned.output_bucket_name.clone().unwrap_or_default();
-    let output = desired.pin(None, 1).output_key.unwrap_or_default();
-    let below = ["team", "TranscriptionJob", "call", &format!("{UID}-1")].map(str::to_owned);
+    let output = desired.pin(None, 1).output_key;
+    let below = ["team", kind.name(), "call", &format!("{UID}-1")].map(str::to_owned);
     let keys: Vec<&String> = pinned.context.keys().collect();
     let distinct: BTreeSet<String> = keys.iter().map(|key| key.to_ascii_lowercase()).collect();
     let name = spec["settings"]["vocabularyName"].as_str();
@@ -286,21 +313,27 @@ fn outside(lists: &Lists, default_key: bool, desired: &Desired, spec: &Value) ->
         .filter(|key| key.to_uppercase() == "COST-CENTER")
         .collect();
     let key = desired.key.as_ref();
+    let (calls, notes) = (kind == Kind::CallAnalyticsJob, kind == Kind::MedicalScribeJob);
+    let is_below = |output: &String| resolved(output).starts_with(&below) && output.starts_with(&below.join("/"));
     let holds = [
+        ("kind", rules.exceptions || !(calls || notes)),
         ("media", is_media_allowed(&lists.0, &spec["media"]["mediaFileUri"])),
         ("bucket", bucket == "class-bucket" || lists.1.contains(&bucket)),
         (
             "output key",
-            resolved(&output).starts_with(&below) && output.starts_with(&below.join("/")),
+            output.as_ref().map_or(notes, |output| !notes && is_below(output)),
         ),
         (
             "key",
-            key.is_none_or(|key| is_key_allowed(lists, default_key, key.as_str())),
+            key.is_none_or(|key| is_key_allowed(lists, rules.default_key, key.as_str())),
         ),
-        ("context without a key", key.is_some() || keys.is_empty()),
+        (
+            "context without a key, or where AWS takes none",
+            (key.is_some() && !calls) || keys.is_empty(),
+        ),
         (
             "context",
-            key.is_none() || pinned.context.get("namespace").is_some_and(|value| value == NAMESPACE),
+            key.is_none() || calls || pinned.context.get("namespace").is_some_and(|value| value == NAMESPACE),
         ),
         ("keys of the context", distinct.len() == keys.len() && keys.len() <= 10),
         ("name", name.is_none_or(is_name)),
@@ -312,30 +345,37 @@ fn outside(lists: &Lists, default_key: bool, desired: &Desired, spec: &Value) ->
 
 #[test]
 fn nothing_outside_of_what_the_class_allows_is_ever_accepted() {
-    let accepted = Cell::new(0);
+    let accepted = RefCell::new(BTreeMap::<Kind, usize>::new());
     let config = Config {
-        cases: 10_000,
+        cases: 20_000,
         failure_persistence: None,
         ..Config::default()
     };
-    let inputs = (lists(), any::<bool>(), any::<bool>(), requests());
+    let rules = (any::<bool>(), prop::bool::weighted(0.8)).prop_map(|(default_key, exceptions)| Rules {
+        default_key,
+        exceptions,
+    });
+    let inputs = (lists(), rules, any::<bool>(), requests());
     TestRunner::new(config)
-        .run(&inputs, |(lists, default_key, verified, spec)| {
-            let account = verified.then_some(ACCOUNT);
-            if let Ok(desired) = bind(&lists, default_key, account, &spec) {
+        .run(&inputs, |(lists, rules, verified, (kind, spec))| {
+            let (account, asked) = (verified.then_some(ACCOUNT), (kind, &spec));
+            if let Ok(desired) = bind(&lists, rules, account, asked) {
                 // What is not judged yet is bound again before anything is sent.
                 prop_assert!(desired.key_is_judged() || !verified);
-                let bound_again = bind(&lists, default_key, Some(ACCOUNT), &spec);
+                let bound_again = bind(&lists, rules, Some(ACCOUNT), asked);
                 let last = if verified { Some(desired) } else { bound_again.ok() };
-                let outside = last.and_then(|desired| outside(&lists, default_key, &desired, &spec));
+                let outside = last.and_then(|desired| outside(&lists, rules, &desired, asked));
                 if let Some(what) = outside {
                     return Err(TestCaseError::fail(what));
                 }
-                accepted.set(accepted.get() + 1);
+                *accepted.borrow_mut().entry(kind).or_default() += 1;
             }
             Ok(())
         })
         .unwrap();
-    println!("{} accepted", accepted.get());
-    assert!(accepted.get() > 500, "{} accepted", accepted.get());
+    let accepted = accepted.into_inner();
+    println!("{accepted:?} accepted");
+    for kind in Kind::ALL {
+        assert!(accepted[kind] > 250, "{accepted:?} accepted");
+    }
 }

@@ -7,8 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use proptest::{option, prelude::*, sample::select};
 use transcribe_operator::{
     api::{
+        Kind,
         conditions::{COMPLETE, FAILED, FINISHED, READY, RECONCILING, Reason, STALLED, SUSPENDED},
-        status::{JobStatus, SubmissionOutcome},
+        status::{JobStatus, PinnedRequest, SubmissionOutcome},
     },
     lifecycle::{
         Controls, Facts, FaultKind, Identity, KeyVerdict, Outcome, Record, Sighting, Step, Unknown, look, requeue,
@@ -23,6 +24,7 @@ use crate::world::{
 /// An object as it may be stored, and a world as it may be: what AWS would answer if it were asked.
 #[derive(Clone, Debug)]
 pub struct World {
+    pub kind: Kind,
     pub case: Case,
     /// What a Get finds.
     pub record: Record,
@@ -229,7 +231,11 @@ fn verdict() -> impl Strategy<Value = KeyVerdict> {
 pub fn world() -> impl Strategy<Value = World> {
     let start = prop_oneof![Just(Ok(Box::new(facts("QUEUED")))), reply().prop_map(Err)];
     let delete = prop_oneof![Just(Ok(())), reply().prop_map(Err)];
-    let wanted = (select(vec![Some(false), Some(true), None]), any::<bool>());
+    let wanted = (
+        select(vec![Some(false), Some(true), None]),
+        any::<bool>(),
+        select(Kind::ALL.to_vec()),
+    );
     let seen = (
         any::<bool>(),
         any::<bool>(),
@@ -253,7 +259,7 @@ pub fn world() -> impl Strategy<Value = World> {
                 listed,
                 key,
                 (start, delete),
-                (wanted, retain),
+                (wanted, retain, kind),
                 (permit, leads, skewed, identity, admitted),
             )| {
                 let case = match wanted {
@@ -261,6 +267,7 @@ pub fn world() -> impl Strategy<Value = World> {
                     Some(true) => case.key(KeyVerdict::NotAsked),
                     Some(false) => case,
                 };
+                let case = case.of(kind);
                 let case = if retain && case.desired.is_ok() {
                     case.retained()
                 } else {
@@ -273,6 +280,7 @@ pub fn world() -> impl Strategy<Value = World> {
                     (seen.identity, seen.others_admitted) = (identity, admitted);
                 });
                 World {
+                    kind,
                     case,
                     record,
                     listed,
@@ -285,6 +293,15 @@ pub fn world() -> impl Strategy<Value = World> {
 }
 
 impl World {
+    /// The same of another kind.
+    fn of(&self, kind: Kind) -> Self {
+        Self {
+            kind,
+            case: self.case.clone().of(kind),
+            ..self.clone()
+        }
+    }
+
     /// What one pass sees: no more than `look` asks for, as in the shell.
     fn observe(&self, job: JobStatus, now: Timestamp) -> Case {
         let case = self.case.having(job);
@@ -373,6 +390,27 @@ proptest! {
         let step = case.plan_at(extreme);
         let after = case.status_at(&step, &world.outcome(&step), extreme);
         requeue(&step, &after, extreme);
+    }
+
+    /// The kind changes what is asked for, and nothing else: neither a step nor what is said about it.
+    #[test]
+    fn no_decision_depends_on_the_kind(world in world()) {
+        let decided = |kind: &Kind| {
+            let world = world.of(*kind);
+            let mut pass = pass(&world, world.case.seen.job.status.clone(), now());
+            let request = |status: &mut JobStatus| {
+                status.encryption.iter_mut().for_each(|encryption| encryption.context.clear());
+                if let Some(submission) = &mut status.submission {
+                    (submission.request, submission.request_hash) = (PinnedRequest::default(), String::new());
+                }
+            };
+            request(&mut pass.after);
+            (tell(&pass.step), pass.after, pass.back)
+        };
+        let first = decided(&Kind::TranscriptionJob);
+        for kind in Kind::ALL {
+            prop_assert_eq!(&decided(kind), &first, "{}", kind);
+        }
     }
 
     /// No hot loop: passes end at a status that the next pass leaves as it is, and that is not looked at again at once.

@@ -113,6 +113,8 @@ fn an_output_location_is_a_bucket_that_the_class_allows_and_a_place_below_its_pr
         ("s3://own-bucket/", "own-bucket", ""),
         ("s3://own-bucket/calls/", "own-bucket", "calls/"),
         ("s3://own-bucket/calls/a.json", "own-bucket", "calls/a.json"),
+        // Only in the class's prefix do braces mean anything.
+        ("s3://own-bucket/{attempt}/{uid}/", "own-bucket", "{attempt}/{uid}/"),
     ] {
         let pinned = pinned(kind, json!({"outputLocation": location}), &class);
         assert_eq!(pinned.output_bucket_name.as_deref(), Some(bucket), "{location}");

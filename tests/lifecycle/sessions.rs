@@ -1,14 +1,14 @@
 //! What an object says while the session of its class cannot work, or its class runs as many jobs as it may.
 
 use transcribe_operator::{
-    api::{conditions::Reason, status::JobStatus},
+    api::{Kind, conditions::Reason, status::JobStatus},
     lifecycle::{
         Fault, FaultKind, Outcome, Refusal, Step, Unknown,
         fault::{NO_CREDENTIALS, NOT_SENT},
     },
 };
 
-use crate::world::{Case, PLAIN, acknowledged, case, check, fault, identity, row};
+use crate::world::{Case, acknowledged, case, check, fault, identity, plain, row};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/transcribe-finance";
 
@@ -56,7 +56,7 @@ fn credentials_that_aws_does_not_give_are_told_as_such() {
 /// Who may read classes is told the role; who has a job of the class is told what happened, of which class, and with which code.
 #[test]
 fn no_job_tells_the_role_of_its_class() {
-    let of_class = |case: Case| case.job(|job| job.status.class = Some(PLAIN.class.clone()));
+    let of_class = |case: Case| case.job(|job| job.status.class = Some(plain(Kind::TranscriptionJob).class.clone()));
     let unseen = |fault: Fault| {
         case().seen(|seen| {
             seen.identity = None;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use transcribe_operator::{
     api::{
+        Kind,
         conditions::{FINISHED, Reason, SUSPENDED},
         status::{Submission, SubmissionOutcome},
     },
@@ -11,8 +12,8 @@ use transcribe_operator::{
 };
 
 use crate::world::{
-    BOUND, Case, HOUR, KEY, MINUTE, OTHER_UID, PLAIN, after, bad_key, case, check, failed_once, job_name, now, refused,
-    refused_key, row, sent, tell, unsettled, usable,
+    BOUND, Case, HOUR, KEY, MINUTE, OTHER_UID, after, bad_key, case, check, encrypted, failed_once, job_name, now,
+    plain, refused, refused_key, row, sent, tell, unsettled, usable,
 };
 
 #[test]
@@ -90,23 +91,25 @@ fn a_new_object() {
 
 #[test]
 fn the_intent_pins_the_request_and_the_time() {
-    let Step::Submit(intent) = case().key(usable()).plan() else {
-        panic!("not submitted")
-    };
-    let Submission {
-        request, request_hash, ..
-    } = intent.as_ref();
-    assert_eq!(intent.job_name, job_name(1));
-    assert_eq!((intent.first_started_at.0, intent.started_at.0), (now(), now()));
-    assert_eq!(intent.outcome, SubmissionOutcome::Sent);
-    assert_eq!(request.kms_key_arn.as_deref(), Some(KEY));
-    assert_eq!(request.context["department"], "finance");
-    assert_eq!(request.output_bucket_name.as_deref(), Some("transcripts"));
-    assert!(
-        request_hash.starts_with("v1:") && request_hash.len() == 3 + 32,
-        "{request_hash}"
-    );
-    assert_ne!(*request_hash, PLAIN.request_hash(&PLAIN.pin(None, 1)));
+    for kind in Kind::ALL.iter().copied() {
+        let Step::Submit(intent) = case().key(usable()).of(kind).plan() else {
+            panic!("a {kind} is not submitted")
+        };
+        let Submission {
+            request, request_hash, ..
+        } = intent.as_ref();
+        assert_eq!(intent.job_name, job_name(1));
+        assert_eq!((intent.first_started_at.0, intent.started_at.0), (now(), now()));
+        assert_eq!(intent.outcome, SubmissionOutcome::Sent);
+        assert_eq!(request.kms_key_arn.as_deref(), Some(KEY));
+        let context = request.context.get("department").map(String::as_str);
+        assert_eq!(context, (kind != Kind::CallAnalyticsJob).then_some("finance"), "{kind}");
+        assert_eq!(request.output_bucket_name.as_deref(), Some("transcripts"));
+        let hash = encrypted(kind).request_hash(&encrypted(kind).pin(Some(KEY), 1));
+        assert!(hash.starts_with("v1:") && hash.len() == 3 + 32, "{hash}");
+        assert_eq!(*request_hash, hash);
+        assert_ne!(*request_hash, plain(kind).request_hash(&plain(kind).pin(None, 1)));
+    }
 }
 
 #[test]
@@ -305,7 +308,7 @@ fn copies_and_finished_objects() {
 }
 
 fn of_class(case: Case, ttl: i32) -> Case {
-    let mut class = PLAIN.class.clone();
+    let mut class = plain(Kind::TranscriptionJob).class.clone();
     class.ttl_seconds_after_finished = Some(ttl);
     case.job(|job| job.status.class = Some(class))
 }
@@ -313,7 +316,7 @@ fn of_class(case: Case, ttl: i32) -> Case {
 /// A job that ends without a submission has the time to live of the class that it was bound to, then or at last.
 #[test]
 fn the_class_says_how_long_a_job_stays_that_was_never_submitted() {
-    let mut desired = PLAIN.clone();
+    let mut desired = plain(Kind::TranscriptionJob).clone();
     desired.class.ttl_seconds_after_finished = Some(60);
     let bound = Case {
         desired: Ok(desired),

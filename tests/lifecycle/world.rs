@@ -1,4 +1,8 @@
 //! Builders: an object, what was seen of it, and short words for what is decided.
+//!
+//! [`check`] holds every row against the code with every kind, and [`fixpoint`](crate::fixpoint) draws its kinds. Where a test
+//! has one case only, it is of a TranscriptionJob: `look`, `plan`, `status` and `requeue` do not know the kind, which
+//! `fixpoint::no_decision_depends_on_the_kind` proves.
 
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
@@ -17,6 +21,8 @@ use transcribe_operator::{
         Record, Refusal, Request, Rules, Step, Subject, Unknown, plan, requeue, status,
     },
 };
+
+use crate::samples::minimal;
 
 pub const UID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 pub const OTHER_UID: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
@@ -82,32 +88,47 @@ pub fn class(account: Option<&str>, spec: serde_json::Value) -> Class {
     Class::new(&class, account.map(ToOwned::to_owned))
 }
 
-fn bind(spec: &serde_json::Value) -> Desired {
+/// What is wanted of each kind, with these members besides.
+fn bind(members: impl Fn(Kind) -> serde_json::Value) -> BTreeMap<Kind, Desired> {
     let anything = class(
         Some(ACCOUNT),
         json!({
             "region": REGION,
             "input": {"allowedUris": ["*"]},
-            "output": {"bucketName": "transcripts"},
+            "output": {"bucketName": "transcripts", "unprefixedKinds": ["MedicalScribeJob"]},
             "encryption": {"allowedKmsKeys": ["*"]},
+            "dataAccess": {"defaultRoleArn": "arn:aws:iam::111122223333:role/data"},
         }),
     );
-    let request = Request::parse(Kind::TranscriptionJob, spec).unwrap();
-    Desired::bind(request, &anything, &head(), &subject()).unwrap()
+    let desired = |kind: &Kind| {
+        let mut spec = minimal(*kind);
+        spec.as_object_mut()
+            .unwrap()
+            .extend(members(*kind).as_object().unwrap().clone());
+        let request = Request::parse(*kind, &spec).unwrap();
+        (*kind, Desired::bind(request, &anything, &head(), &subject()).unwrap())
+    };
+    Kind::ALL.iter().map(desired).collect()
 }
 
-/// What is wanted without a key.
-pub static PLAIN: LazyLock<Desired> =
-    LazyLock::new(|| bind(&json!({"media": {"mediaFileUri": "s3://media/a.wav"}, "languageCode": "en-US"})));
+/// What is wanted of a kind without a key.
+pub fn plain(kind: Kind) -> &'static Desired {
+    static ALL: LazyLock<BTreeMap<Kind, Desired>> = LazyLock::new(|| bind(|_| json!({})));
+    &ALL[&kind]
+}
 
-/// What is wanted with one.
-pub static ENCRYPTED: LazyLock<Desired> = LazyLock::new(|| {
-    bind(&json!({
-        "media": {"mediaFileUri": "s3://media/a.wav"},
-        "languageCode": "en-US",
-        "encryption": {"kmsKeyId": KEY, "context": {"department": "finance"}},
-    }))
-});
+/// What is wanted of a kind with one, and with a context where AWS takes one.
+pub fn encrypted(kind: Kind) -> &'static Desired {
+    static ALL: LazyLock<BTreeMap<Kind, Desired>> = LazyLock::new(|| {
+        bind(|kind| match kind {
+            Kind::CallAnalyticsJob => json!({"encryption": {"kmsKeyId": KEY}}),
+            Kind::TranscriptionJob | Kind::MedicalTranscriptionJob | Kind::MedicalScribeJob => {
+                json!({"encryption": {"kmsKeyId": KEY, "context": {"department": "finance"}}})
+            }
+        })
+    });
+    &ALL[&kind]
+}
 
 pub fn subject() -> Subject {
     Subject {
@@ -164,7 +185,7 @@ pub fn case() -> Case {
         ..Observed::unseen(subject(), rules())
     };
     Case {
-        desired: Ok(PLAIN.clone()),
+        desired: Ok(plain(Kind::TranscriptionJob).clone()),
         seen,
     }
 }
@@ -197,6 +218,20 @@ pub fn failed_once(next: i64) -> Case {
 }
 
 impl Case {
+    /// The same case of another kind.
+    pub fn of(mut self, kind: Kind) -> Self {
+        if let Ok(desired) = &mut self.desired {
+            let wanted = if desired.key.is_some() { encrypted } else { plain };
+            *desired = Desired {
+                retain: desired.retain,
+                class: desired.class.clone(),
+                verify_access: desired.verify_access,
+                ..wanted(kind).clone()
+            };
+        }
+        self
+    }
+
     pub fn job(mut self, change: impl FnOnce(&mut Subject)) -> Self {
         change(&mut self.seen.job);
         self
@@ -329,7 +364,7 @@ impl Case {
 
     /// A key is wanted, and this is known of it.
     pub fn key(mut self, verdict: KeyVerdict) -> Self {
-        self.desired = Ok(ENCRYPTED.clone());
+        self.desired = Ok(encrypted(Kind::TranscriptionJob).clone());
         self.seen.key = verdict;
         self
     }
@@ -547,9 +582,10 @@ impl Row {
         }
     }
 
-    fn faults(&self) -> Vec<String> {
-        let step = self.case.plan();
-        let after = self.case.status(&step, &self.outcome);
+    fn faults(&self, kind: Kind) -> Vec<String> {
+        let case = self.case.clone().of(kind);
+        let step = case.plan();
+        let after = case.status(&step, &self.outcome);
         let back = requeue(&step, &after, now()).map(|d| span(SignedDuration::try_from(d).unwrap()));
         let told = [
             (Some(self.step), tell(&step)),
@@ -558,18 +594,25 @@ impl Row {
         ];
         told.into_iter()
             .filter(|(expected, is)| expected.is_some_and(|expected| expected != is))
-            .map(|(expected, is)| format!("{}:\n    expected {}\n    but is   {is}", self.says, expected.unwrap()))
+            .map(|(expected, is)| {
+                format!(
+                    "{}, of a {kind}:\n    expected {}\n    but is   {is}",
+                    self.says,
+                    expected.unwrap()
+                )
+            })
             .collect()
     }
 }
 
-/// Holds all rows against the code, and tells of all that differ.
+/// Holds all rows against the code, with every kind, and tells of all that differ.
 #[allow(clippy::needless_pass_by_value, reason = "a table is written where it is checked")]
 pub fn check<const N: usize>(rows: [Row; N]) {
-    let faults: Vec<_> = rows.iter().flat_map(Row::faults).collect();
+    let of_kind = |kind: &Kind| rows.iter().flat_map(|row| row.faults(*kind)).collect::<Vec<_>>();
+    let faults: Vec<_> = Kind::ALL.iter().flat_map(of_kind).collect();
     assert!(
         faults.is_empty(),
-        "{} of {N} rows differ:\n{}",
+        "{} differences in {N} rows with every kind:\n{}",
         faults.len(),
         faults.join("\n")
     );

@@ -7,6 +7,7 @@ use std::{
 };
 
 use indexmap::IndexSet;
+use transcribe_operator::api::Kind;
 
 use crate::{
     configurations::Configuration,
@@ -63,6 +64,7 @@ const MOST_STATES: usize = 700_000;
 
 /// What an exploration found.
 pub struct Report {
+    pub kind: Kind,
     pub configuration: &'static Configuration,
     pub states: usize,
     pub transitions: usize,
@@ -73,9 +75,9 @@ pub struct Report {
 }
 
 /// Explores a configuration, until an invariant is broken or no state is left.
-pub fn explore(configuration: &'static Configuration, mutant: Option<Mutant>) -> Report {
+pub fn explore(configuration: &'static Configuration, kind: Kind, mutant: Option<Mutant>) -> Report {
     let begun = Instant::now();
-    let mut shipped = Shipped::new(configuration, mutant);
+    let mut shipped = Shipped::new(configuration, kind, mutant);
     let mut states: IndexSet<State, Hasher> = IndexSet::default();
     let mut parents: Vec<(usize, Label)> = Vec::new();
     let mut settled = Settled::default();
@@ -119,6 +121,7 @@ pub fn explore(configuration: &'static Configuration, mutant: Option<Mutant>) ->
         }
     }
     Report {
+        kind,
         configuration,
         states: states.len(),
         transitions,

@@ -31,6 +31,8 @@ mod configurations;
 mod explore;
 mod invariants;
 mod mutants;
+#[path = "../crds/samples.rs"]
+mod samples;
 mod settle;
 mod shipped;
 mod subject;
@@ -45,6 +47,7 @@ use std::sync::{
 use configurations::CONFIGURATIONS;
 use explore::{Report, explore};
 use mutants::MUTANTS;
+use transcribe_operator::api::Kind;
 
 /// Runs the jobs on all cores; the results come in the order of the jobs.
 fn in_parallel<T: Send>(jobs: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
@@ -78,7 +81,7 @@ fn every_configuration_is_explored_to_the_end_and_clean() {
         .filter(|c| only.as_ref().is_none_or(|name| *name == c.name))
         .collect();
     let reports: Vec<Report> = in_parallel(chosen.len(), |i| {
-        let report = explore(chosen[i], None);
+        let report = explore(chosen[i], Kind::TranscriptionJob, None);
         eprintln!(
             "{report}{}",
             report.broken.as_ref().map_or(String::new(), |b| format!("\n{b}"))
@@ -98,13 +101,41 @@ fn every_configuration_is_explored_to_the_end_and_clean() {
     }
 }
 
+/// A few of all configurations: what may be wanted, tried again, refused, given up and lost.
+const OF_EVERY_KIND: [&str; 5] = ["class", "key", "attempts, refused", "retain", "vanished"];
+
+/// The decisions do not know the kind: the states of another kind are the same ones, so that exploring all configurations
+/// with one kind is enough.
+#[test]
+fn every_kind_has_the_same_states_and_all_of_them_are_clean() {
+    let named = |name: &str| CONFIGURATIONS.iter().find(|c| c.name == name).unwrap();
+    let kinds = Kind::ALL.len();
+    let reports = in_parallel(OF_EVERY_KIND.len() * kinds, |i| {
+        explore(named(OF_EVERY_KIND[i / kinds]), Kind::ALL[i % kinds], None)
+    });
+    for of_a_configuration in reports.chunks(kinds) {
+        let first = &of_a_configuration[0];
+        println!("{first}");
+        for report in of_a_configuration {
+            let about = format!("'{}' of a {}", report.configuration.name, report.kind);
+            assert!(
+                report.broken.is_none(),
+                "{about} breaks {}",
+                report.broken.as_ref().unwrap()
+            );
+            let size = |report: &Report| (report.states, report.transitions, report.calm);
+            assert_eq!(size(report), size(first), "{about}");
+        }
+    }
+}
+
 #[test]
 fn every_mutant_is_caught_by_the_invariant_that_it_names() {
     let reports: Vec<Report> = in_parallel(MUTANTS.len(), |i| {
         let case = &MUTANTS[i];
         let configuration = CONFIGURATIONS.iter().find(|c| c.name == case.shown_by);
         let configuration = configuration.unwrap_or_else(|| panic!("no configuration '{}'", case.shown_by));
-        explore(configuration, Some(case.mutant))
+        explore(configuration, Kind::TranscriptionJob, Some(case.mutant))
     });
     let mut wrong = Vec::new();
     for (case, report) in MUTANTS.iter().zip(&reports) {

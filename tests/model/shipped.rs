@@ -27,6 +27,7 @@ use crate::{
     clock::{TICK, aged, at},
     configurations::{Binding, Configuration},
     mutants::Mutant,
+    samples::minimal,
     subject::{UIDS, created, normalise, says_nothing_billed, shift, untimed},
     world::{ATTEMPTS, Account, Name, Pass, Phase, Reply, Seen},
 };
@@ -118,7 +119,7 @@ pub struct Shipped {
 }
 
 impl Shipped {
-    pub fn new(config: &'static Configuration, mutant: Option<Mutant>) -> Self {
+    pub fn new(config: &'static Configuration, kind: Kind, mutant: Option<Mutant>) -> Self {
         let mut rules: Vec<_> = config.cluster_ids.iter().map(|id| rules(config, id)).collect();
         if let Some(mutant) = mutant {
             rules.iter_mut().for_each(|rules| mutant.rules(rules));
@@ -128,7 +129,7 @@ impl Shipped {
             config
                 .bindings
                 .iter()
-                .map(|binding| bind(config, *binding, rules, slot))
+                .map(|binding| bind(config, kind, *binding, rules, slot))
                 .collect()
         });
         Self {
@@ -444,12 +445,8 @@ fn rules(config: &Configuration, cluster_id: &str) -> Rules {
     }
 }
 
-fn bind(config: &Configuration, binding: Binding, rules: &Rules, slot: usize) -> Result<Desired, Refusal> {
-    let mut spec = json!({
-        "languageCode": "en-US",
-        "media": {"mediaFileUri": "s3://media/talk.mp3"},
-        "outputBucketName": "results-of-the-tenant",
-    });
+fn bind(config: &Configuration, kind: Kind, binding: Binding, rules: &Rules, slot: usize) -> Result<Desired, Refusal> {
+    let mut spec = minimal(kind);
     match binding {
         Binding::Plain | Binding::NoClass => {}
         Binding::Key | Binding::KeyRefused => {
@@ -469,12 +466,7 @@ fn bind(config: &Configuration, binding: Binding, rules: &Rules, slot: usize) ->
     );
     let mut job = created(&crate::configurations::BASE);
     UIDS[slot].clone_into(&mut job.uid);
-    Desired::bind(
-        Request::parse(Kind::TranscriptionJob, &spec).unwrap(),
-        &class,
-        &rules.head,
-        &job,
-    )
+    Desired::bind(Request::parse(kind, &spec).unwrap(), &class, &rules.head, &job)
 }
 
 fn class() -> TranscriptionClass {
@@ -482,7 +474,8 @@ fn class() -> TranscriptionClass {
         "region": REGION,
         "namespaceSelector": {},
         "input": {"allowedUris": ["*"]},
-        "output": {"allowedBuckets": ["*"]},
+        "output": {"bucketName": "results", "unprefixedKinds": ["MedicalScribeJob"]},
+        "dataAccess": {"defaultRoleArn": "arn:aws:iam::111111111111:role/data"},
         "encryption": {"allowedKmsKeys": ["*"]},
     });
     TranscriptionClass::new("default", serde_json::from_value(spec).unwrap())

@@ -10,8 +10,9 @@ use testkit::fault_proxy::{Active, Class, Fault, Rule, Seen};
 use testkit::operator::Operator;
 use testkit::stage::condition;
 use tokio::time::sleep;
+use transcribe_operator::api::Kind;
 
-use crate::rig::{JOB, PATIENCE, Rig, SHORT_BOUND, START, until};
+use crate::rig::{JOB, Job, PATIENCE, Rig, SHORT_BOUND, namespace, start, until};
 
 /// Writes of an object beyond those of a run without faults: a step that was killed before its status is done again.
 const MORE_WRITES: usize = 2;
@@ -33,6 +34,7 @@ enum Moment {
 /// What became of one plan.
 struct Row {
     family: &'static str,
+    job: Job,
     n: usize,
     place: Place,
     moment: Moment,
@@ -84,13 +86,14 @@ impl Place {
 }
 
 /// The requests about one object, in their order.
-fn about(rig: &Rig, namespace: &str, uid: &str) -> Vec<Seen> {
-    let part = format!("/namespaces/{namespace}/");
+fn about(rig: &Rig, job: &Job) -> Vec<Seen> {
+    let part = format!("/namespaces/{}/", job.namespace);
     let mut seen = rig.api.requests();
     seen.retain(|seen| seen.path.contains(&part));
     let aws = rig.aws.requests();
-    let names = |seen: &Seen| String::from_utf8_lossy(&seen.body).contains(uid);
-    let lists = |seen: &Seen| seen.operation.as_deref().is_some_and(|o| o.starts_with("List"));
+    let names = |seen: &Seen| String::from_utf8_lossy(&seen.body).contains(&job.uid);
+    let list = format!("List{}s", job.kind);
+    let lists = |seen: &Seen| seen.operation.as_ref() == Some(&list);
     seen.extend(aws.into_iter().filter(|seen| names(seen) || lists(seen)));
     seen.sort_by_key(|seen| seen.time);
     seen
@@ -146,16 +149,15 @@ impl Run {
     }
 
     /// The requests of a run without faults: of the submission until the end, and of the deletion.
-    async fn learn(&self) -> (Vec<Seen>, Vec<Seen>) {
-        let namespace = "fault-free";
-        let uid = self.rig.submit(namespace).await;
-        self.rig.complete(namespace).await;
+    async fn learn(&self, kind: Kind) -> (Vec<Seen>, Vec<Seen>) {
+        let job = self.rig.submit(kind, &namespace(kind, "fault-free")).await;
+        self.rig.complete(&job).await;
         let end = |seen: &[Seen]| seen.iter().filter(|seen| seen.class == Class::Event).count() == 2;
-        until(async || end(&about(&self.rig, namespace, &uid))).await;
-        let submitted = about(&self.rig, namespace, &uid);
-        self.rig.delete(namespace).await;
-        self.rig.gone(namespace).await;
-        let deleted = about(&self.rig, namespace, &uid).split_off(submitted.len());
+        until(async || end(&about(&self.rig, &job))).await;
+        let submitted = about(&self.rig, &job);
+        self.rig.delete(&job).await;
+        self.rig.gone(&job).await;
+        let deleted = about(&self.rig, &job).split_off(submitted.len());
         (submitted, deleted)
     }
 
@@ -170,20 +172,20 @@ impl Run {
     }
 
     /// Creates an object with the trap set before the operator gets to it.
-    async fn create_armed(&self, place: &Place, moment: Moment, namespace: &str) -> (String, Active) {
+    async fn create_armed(&self, kind: Kind, place: &Place, moment: Moment, namespace: &str) -> (Job, Active) {
         self.rig.namespace(namespace).await;
         if !place.of_aws() {
             let trap = self.arm(place, moment, namespace, "");
-            return (self.rig.create(namespace).await, trap);
+            return (self.rig.create(kind, namespace).await, trap);
         }
         // AWS knows the object by its uid only, which exists once the object does: until then its first read is held.
-        let reads = format!("/namespaces/{namespace}/transcriptionjobs/{JOB}$");
+        let reads = format!("/namespaces/{namespace}/{}/{JOB}$", kind.plural());
         let reads = Rule::new(Fault::Drop).method(Method::GET).path(&reads);
         let first = self.rig.api.hold(reads);
-        let uid = self.rig.create(namespace).await;
-        let trap = self.arm(place, moment, namespace, &uid);
+        let job = self.rig.create(kind, namespace).await;
+        let trap = self.arm(place, moment, namespace, &job.uid);
         first.release();
-        (uid, trap)
+        (job, trap)
     }
 
     /// Waits until the operator is dead, or for a moment longer than `done`; whether it died.
@@ -207,8 +209,8 @@ impl Run {
         true
     }
 
-    async fn finished(&self, namespace: &str) -> bool {
-        let job = self.rig.job(namespace).await;
+    async fn finished(&self, job: &Job) -> bool {
+        let job = self.rig.job(job).await;
         job.is_some_and(|job| condition(&job, "Finished").is_some())
     }
 
@@ -223,72 +225,68 @@ impl Run {
         killed
     }
 
-    fn row(&mut self, family: &'static str, plan: Plan, about: (&str, &str), killed: bool, since: Instant) {
-        let ((n, place, moment), (namespace, uid)) = (plan, about);
+    fn row(&mut self, family: &'static str, (n, place, moment): Plan, job: Job, killed: bool, since: Instant) {
         self.rows.push(Row {
             family,
             n,
             place,
             moment,
             killed,
-            starts: self.rig.starts(uid).len(),
-            writes: writes(&self::about(&self.rig, namespace, uid)),
+            starts: self.rig.starts(&job),
+            writes: writes(&about(&self.rig, &job)),
             took: since.elapsed(),
+            job,
         });
     }
 
     /// Killed while it is submitted, up to its end.
-    async fn submit(&mut self, places: &[Place]) {
+    async fn submit(&mut self, kind: Kind, places: &[Place]) {
         for (n, place, moment) in plans(places) {
             let since = Instant::now();
-            let namespace = format!("submit-{n}-{}", moment.short());
-            let (uid, trap) = self.create_armed(&place, moment, &namespace).await;
+            let namespace = named(kind, "submit", n, moment);
+            let (job, trap) = self.create_armed(kind, &place, moment, &namespace).await;
             let killed = self
-                .sprung(&trap, async || self.finished(&namespace).await, async || {})
+                .sprung(&trap, async || self.finished(&job).await, async || {})
                 .await;
-            self.rig.complete(&namespace).await;
-            self.row("submit", (n, place, moment), (&namespace, &uid), killed, since);
+            self.rig.complete(&job).await;
+            self.row("submit", (n, place, moment), job, killed, since);
         }
     }
 
     /// Killed while it is deleted after its end. The objects are made all at once.
-    async fn delete(&mut self, places: &[Place]) {
-        let namespace = |n: usize, moment: Moment| format!("delete-{n}-{}", moment.short());
-        let mut uids = Vec::new();
+    async fn delete(&mut self, kind: Kind, places: &[Place]) {
+        let mut jobs = Vec::new();
         for (n, _, moment) in plans(places) {
-            uids.push(self.rig.submit(&namespace(n, moment)).await);
+            jobs.push(self.rig.submit(kind, &named(kind, "delete", n, moment)).await);
         }
-        for (n, _, moment) in plans(places) {
-            self.rig.complete(&namespace(n, moment)).await;
+        for job in &jobs {
+            self.rig.complete(job).await;
         }
-        for ((n, place, moment), uid) in plans(places).zip(uids) {
+        for ((n, place, moment), job) in plans(places).zip(jobs) {
             let since = Instant::now();
-            let namespace = namespace(n, moment);
-            let trap = self.arm(&place, moment, &namespace, &uid);
-            self.rig.delete(&namespace).await;
-            let gone = async || self.rig.job(&namespace).await.is_none();
+            let trap = self.arm(&place, moment, &job.namespace, &job.uid);
+            self.rig.delete(&job).await;
+            let gone = async || self.rig.job(&job).await.is_none();
             let killed = self.sprung(&trap, gone, async || {}).await;
-            self.rig.gone(&namespace).await;
-            self.row("delete", (n, place, moment), (&namespace, &uid), killed, since);
+            self.rig.gone(&job).await;
+            self.row("delete", (n, place, moment), job, killed, since);
         }
     }
 
     /// Killed while it is submitted, and deleted before the operator is back. They leave side by side.
-    async fn abandon(&mut self, places: &[Place]) {
+    async fn abandon(&mut self, kind: Kind, places: &[Place]) {
         let mut leaving = Vec::new();
         for (n, place, moment) in plans(places) {
             let since = Instant::now();
-            let namespace = format!("abandon-{n}-{}", moment.short());
-            let (uid, trap) = self.create_armed(&place, moment, &namespace).await;
-            let delete = async || self.rig.delete(&namespace).await;
-            let killed = self
-                .sprung(&trap, async || self.finished(&namespace).await, delete)
-                .await;
-            leaving.push(((n, place, moment), namespace, uid, killed, since));
+            let namespace = named(kind, "abandon", n, moment);
+            let (job, trap) = self.create_armed(kind, &place, moment, &namespace).await;
+            let delete = async || self.rig.delete(&job).await;
+            let killed = self.sprung(&trap, async || self.finished(&job).await, delete).await;
+            leaving.push(((n, place, moment), job, killed, since));
         }
-        for (plan, namespace, uid, killed, since) in leaving {
-            self.rig.gone(&namespace).await;
-            self.row("abandon", plan, (&namespace, &uid), killed, since);
+        for (plan, job, killed, since) in leaving {
+            self.rig.gone(&job).await;
+            self.row("abandon", plan, job, killed, since);
         }
     }
 
@@ -314,7 +312,12 @@ impl Run {
     }
 }
 
-const HEADING: &str = "\n  plan      n request                        nth kill             Starts writes     time";
+const HEADING: &str = "\n  plan    kind                      n request                             nth kill             Starts writes     time";
+
+/// The namespace of a plan.
+fn named(kind: Kind, family: &str, n: usize, moment: Moment) -> String {
+    namespace(kind, &format!("{family}-{n}-{}", moment.short()))
+}
 
 impl Moment {
     fn short(self) -> &'static str {
@@ -328,8 +331,9 @@ impl Moment {
 impl Row {
     fn line(&self) -> String {
         format!(
-            "  {:7} {:>3} {:30} {:>3} {:6} {:11} {:>6} {:>6} {:>5} ms",
+            "  {:7} {:23} {:>3} {:35} {:>3} {:6} {:11} {:>6} {:>6} {:>5} ms",
             self.family,
+            self.job.kind.name(),
             self.n,
             self.place.what,
             self.place.nth,
@@ -349,10 +353,14 @@ async fn killed_at_every_request_it_still_pays_once() {
         ..Config::default()
     };
     let mut run = Run::start(config, &[]).await;
-    let (submitted, deleted) = run.learn().await;
-    run.submit(&places(&submitted)).await;
-    run.delete(&places(&deleted)).await;
-    run.judge(writes(&submitted) + writes(&deleted)).await;
+    let mut most = 0;
+    for kind in Kind::ALL.iter().copied() {
+        let (submitted, deleted) = run.learn(kind).await;
+        run.submit(kind, &places(&submitted)).await;
+        run.delete(kind, &places(&deleted)).await;
+        most = most.max(writes(&submitted) + writes(&deleted));
+    }
+    run.judge(most).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -363,12 +371,16 @@ async fn killed_at_every_request_and_deleted_meanwhile_it_leaves_nothing() {
         ..Config::default()
     };
     let mut run = Run::start(config, SHORT_BOUND).await;
-    let (submitted, deleted) = run.learn().await;
-    let places = places(&submitted);
-    run.abandon(&places).await;
-    let start = places.iter().position(|place| place.what == START).unwrap() + 1;
-    let lost = format!("abandon-{start}-after");
-    run.rig.told(&lost, "the object waits until").await;
-    run.judge(writes(&submitted) + writes(&deleted)).await;
+    let mut most = 0;
+    for kind in Kind::ALL.iter().copied() {
+        let (submitted, deleted) = run.learn(kind).await;
+        let places = places(&submitted);
+        run.abandon(kind, &places).await;
+        let start = places.iter().position(|place| place.what == start(kind)).unwrap() + 1;
+        let lost = named(kind, "abandon", start, Moment::AfterTheReply);
+        run.rig.told_of(kind, |of| of == lost, "the object waits until").await;
+        most = most.max(writes(&submitted) + writes(&deleted));
+    }
+    run.judge(most).await;
     assert_eq!(run.rig.stage.sim.jobs(), []);
 }

@@ -17,4 +17,7 @@ mod leaders;
 mod outages;
 mod refusals;
 mod rig;
+#[path = "../crds/samples.rs"]
+#[allow(dead_code, clippy::too_many_lines, reason = "the tests of the CRDs use more of it")]
+mod samples;
 mod signatures;

@@ -6,21 +6,23 @@ use http::Response;
 use testkit::aws_sim::Config;
 use testkit::fault_proxy::{Fault, Rule};
 use tokio::time::sleep;
+use transcribe_operator::api::Kind;
 
-use crate::rig::{JOB, Rig, START, arrived};
+use crate::rig::{JOB, Rig, arrived, namespace, of_every_kind, start};
 
 fn error(status: u16, code: &str) -> Fault {
     Fault::AwsError(status, code.to_owned(), "made for this test".to_owned())
 }
 
-fn answer(status: u16, body: &'static str) -> Fault {
-    Fault::Answer(Response::builder().status(status).body(body.into()).unwrap())
+fn answer(status: u16, body: &str) -> Fault {
+    let body = body.to_owned().into();
+    Fault::Answer(Response::builder().status(status).body(body).unwrap())
 }
 
 /// Of the next Start of a namespace's job: its tags name the namespace.
-fn next_start(fault: Fault, namespace: &str) -> Rule {
+fn next_start(kind: Kind, fault: Fault, namespace: &str) -> Rule {
     Rule::new(fault)
-        .operation(START)
+        .operation(&start(kind))
         .body(&format!("\"{namespace}\""))
         .nth(1)
 }
@@ -29,55 +31,59 @@ fn next_start(fault: Fault, namespace: &str) -> Rule {
 async fn whatever_becomes_of_a_start_it_is_paid_once_and_kubectl_says_why_it_waits() {
     let lost = |code: &str| format!("the reply to the submission was lost ({code})");
     let throttled = "Amazon Transcribe answered LimitExceededException";
-    let cases = [
-        ("reply-lost", Fault::Drop, true, lost("ConnectionLost")),
-        ("request-lost", Fault::Drop, false, lost("ConnectionLost")),
-        (
-            "failed-late",
-            error(500, "InternalFailureException"),
-            true,
-            lost("InternalFailureException"),
-        ),
-        (
-            "failed",
-            error(500, "InternalFailureException"),
-            false,
-            lost("InternalFailureException"),
-        ),
-        ("no-code", answer(503, ""), true, lost("UnreadableReply")),
-        (
-            "html",
-            answer(502, "<html>Bad Gateway</html>"),
-            false,
-            lost("UnreadableReply"),
-        ),
-        (
-            "garbage",
-            answer(200, "{\"TranscriptionJob\":{\"Transcr"),
-            true,
-            lost("UnreadableReply"),
-        ),
-        ("silence-late", Fault::BlackHole, true, lost("Timeout")),
-        ("silence", Fault::BlackHole, false, lost("Timeout")),
-        (
-            "throttled",
-            error(400, "LimitExceededException"),
-            false,
-            throttled.to_owned(),
-        ),
-    ];
+    let cases = |kind: Kind| {
+        [
+            ("reply-lost", Fault::Drop, true, lost("ConnectionLost")),
+            ("request-lost", Fault::Drop, false, lost("ConnectionLost")),
+            (
+                "failed-late",
+                error(500, "InternalFailureException"),
+                true,
+                lost("InternalFailureException"),
+            ),
+            (
+                "failed",
+                error(500, "InternalFailureException"),
+                false,
+                lost("InternalFailureException"),
+            ),
+            ("no-code", answer(503, ""), true, lost("UnreadableReply")),
+            (
+                "html",
+                answer(502, "<html>Bad Gateway</html>"),
+                false,
+                lost("UnreadableReply"),
+            ),
+            (
+                "garbage",
+                answer(200, &format!("{{\"{kind}\":{{\"Transcr")),
+                true,
+                lost("UnreadableReply"),
+            ),
+            ("silence-late", Fault::BlackHole, true, lost("Timeout")),
+            ("silence", Fault::BlackHole, false, lost("Timeout")),
+            (
+                "throttled",
+                error(400, "LimitExceededException"),
+                false,
+                throttled.to_owned(),
+            ),
+        ]
+    };
     let rig = Rig::start(Config::default()).await;
     let _operator = rig.operator(&[]).await;
     let mut jobs = Vec::new();
-    for (namespace, fault, late, line) in cases {
-        let rule = next_start(fault, namespace);
-        rig.aws.add(if late { rule.after() } else { rule });
-        jobs.push((namespace, rig.submit(namespace).await, line));
+    for kind in Kind::ALL.iter().copied() {
+        for (what, fault, late, line) in cases(kind) {
+            let namespace = namespace(kind, what);
+            let rule = next_start(kind, fault, &namespace);
+            rig.aws.add(if late { rule.after() } else { rule });
+            jobs.push((rig.submit(kind, &namespace).await, line));
+        }
     }
-    for (namespace, uid, line) in &jobs {
-        rig.told(namespace, line).await;
-        rig.complete(namespace).await;
-        assert_eq!(rig.starts(uid).len(), 1, "{namespace}");
+    for (job, line) in &jobs {
+        rig.told(job, line).await;
+        rig.complete_once(job).await;
     }
     rig.acquit(12).await;
 }
@@ -86,49 +92,62 @@ async fn whatever_becomes_of_a_start_it_is_paid_once_and_kubectl_says_why_it_wai
 async fn an_aws_that_cannot_be_asked_starts_nothing_anew() {
     let rig = Rig::start(Config::default()).await;
     let _operator = rig.operator(&[]).await;
-    rig.aws.add(next_start(Fault::Drop, "unasked").after());
-    let no_answer = rig
-        .aws
-        .add(Rule::new(Fault::Status(500)).operation("GetTranscriptionJob"));
-    let no_list = rig
-        .aws
-        .add(Rule::new(Fault::Status(500)).operation("ListTranscriptionJobs"));
-    let uid = rig.submit("unasked").await;
-    rig.told("unasked", "AWS could not be asked about job").await;
-    no_answer.remove();
-    no_list.remove();
-    rig.complete("unasked").await;
-    assert_eq!(rig.starts(&uid).len(), 1);
-    assert_eq!(rig.stage.sim.called(START), 1);
+    let mut silent = Vec::new();
+    for (kind, namespace) in of_every_kind("unasked") {
+        rig.aws.add(next_start(kind, Fault::Drop, &namespace).after());
+        for operation in [format!("Get{kind}"), format!("List{kind}s")] {
+            silent.push(rig.aws.add(Rule::new(Fault::Status(500)).operation(&operation)));
+        }
+    }
+    let jobs = rig.submit_every_kind("unasked").await;
+    for job in &jobs {
+        rig.told(job, "AWS could not be asked about job").await;
+    }
+    for rule in silent {
+        rule.remove();
+    }
+    for job in &jobs {
+        rig.complete_once(job).await;
+        assert_eq!(rig.stage.sim.called(&start(job.kind)), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_api_server_that_is_gone_for_a_while_costs_nothing_but_time() {
     let rig = Rig::start(Config::default()).await;
     let operator = rig.operator(&[]).await;
-    // One job is accepted by AWS and one has its intent under way when the API server goes.
-    let reply = rig
-        .aws
-        .hold(Rule::new(Fault::Drop).operation(START).body("accepted").after());
-    let accepted = rig.submit("accepted").await;
-    arrived(&reply).await;
-    let intent = rig
-        .api
-        .hold(Rule::new(Fault::Drop).path("/namespaces/unsent/.*/status$"));
-    let unsent = rig.submit("unsent").await;
-    arrived(&intent).await;
-    rig.told("accepted", "submitting job").await;
+    // One job of each kind is accepted by AWS and one has its intent under way when the API server goes.
+    let mut held = Vec::new();
+    for (kind, namespace) in of_every_kind("accepted") {
+        let reply = Rule::new(Fault::Drop).operation(&start(kind)).body(&namespace);
+        held.push(rig.aws.hold(reply.after()));
+    }
+    let accepted = rig.submit_every_kind("accepted").await;
+    for (_, namespace) in of_every_kind("unsent") {
+        let intent = format!("/namespaces/{namespace}/.*/status$");
+        held.push(rig.api.hold(Rule::new(Fault::Drop).path(&intent)));
+    }
+    let unsent = rig.submit_every_kind("unsent").await;
+    for request in &held {
+        arrived(request).await;
+    }
+    for job in &accepted {
+        rig.told(job, "submitting job").await;
+    }
     rig.stage.plane.stop_apiserver();
-    reply.release();
-    intent.release();
-    rig.says(&["get", "tj", JOB, "-n", "accepted"], "was refused").await;
+    for request in held {
+        request.release();
+    }
+    rig.says(&["get", "tj", JOB, "-n", &accepted[0].namespace], "was refused")
+        .await;
     sleep(Duration::from_secs(5)).await;
     assert!(operator.exited().unwrap().is_none(), "{}", operator.log_tail());
-    assert_eq!((rig.starts(&accepted).len(), rig.starts(&unsent).len()), (1, 0));
+    for (accepted, unsent) in accepted.iter().zip(&unsent) {
+        assert_eq!((rig.starts(accepted), rig.starts(unsent)), (1, 0), "{accepted:?}");
+    }
     rig.stage.plane.start_apiserver().await.unwrap();
-    for (namespace, uid) in [("accepted", accepted), ("unsent", unsent)] {
-        rig.complete(namespace).await;
-        assert_eq!(rig.starts(&uid).len(), 1, "{namespace}");
+    for job in accepted.iter().chain(&unsent) {
+        rig.complete_once(job).await;
     }
     rig.acquit(12).await;
 }

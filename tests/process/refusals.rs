@@ -6,8 +6,9 @@ use http::Method;
 use testkit::aws_sim::Config;
 use testkit::fault_proxy::{Class, Fault, Rule};
 use tokio::time::sleep;
+use transcribe_operator::api::Kind;
 
-use crate::rig::{JOB, Rig, START, arrived, until};
+use crate::rig::{JOB, Job, Rig, arrived, of_every_kind, start, until};
 
 const POLICY: &str = "
 apiVersion: admissionregistration.k8s.io/v1
@@ -21,7 +22,7 @@ spec:
     - apiGroups: [transcribe-operator.io]
       apiVersions: ['*']
       operations: [UPDATE]
-      resources: [transcriptionjobs/status]
+      resources: ['*/status']
   validations:
   - expression: 'false'
     message: nobody writes a status during the maintenance
@@ -36,8 +37,8 @@ spec:
 ";
 
 /// The writes of a namespace's status: the first is the intent, the second the report of the Start.
-fn status_writes(fault: Fault, namespace: &str) -> Rule {
-    let path = format!("/namespaces/{namespace}/transcriptionjobs/{JOB}/status$");
+fn status_writes(kind: Kind, fault: Fault, namespace: &str) -> Rule {
+    let path = format!("/namespaces/{namespace}/{}/{JOB}/status$", kind.plural());
     Rule::new(fault).method(Method::PUT).path(&path)
 }
 
@@ -45,52 +46,72 @@ fn status_writes(fault: Fault, namespace: &str) -> Rule {
 async fn a_conflict_on_a_status_write_costs_a_pass_and_no_second_job() {
     let rig = Rig::start(Config::default()).await;
     let _operator = rig.operator(&[]).await;
-    let mut uids = Vec::new();
-    for (namespace, nth) in [("intent-refused", 1), ("report-refused", 2)] {
-        rig.api.add(status_writes(Fault::Status(409), namespace).nth(nth));
-        uids.push((namespace, rig.submit(namespace).await));
+    let mut jobs = Vec::new();
+    for (what, nth) in [("intent-refused", 1), ("report-refused", 2)] {
+        for (kind, namespace) in of_every_kind(what) {
+            rig.api
+                .add(status_writes(kind, Fault::Status(409), &namespace).nth(nth));
+        }
+        jobs.extend(rig.submit_every_kind(what).await);
     }
-    for (namespace, nth) in [("intent-stored", 1), ("report-stored", 2)] {
-        rig.api
-            .add(status_writes(Fault::Status(409), namespace).nth(nth).after());
-        uids.push((namespace, rig.submit(namespace).await));
+    for (what, nth) in [("intent-stored", 1), ("report-stored", 2)] {
+        for (kind, namespace) in of_every_kind(what) {
+            let stored = status_writes(kind, Fault::Status(409), &namespace);
+            rig.api.add(stored.nth(nth).after());
+        }
+        jobs.extend(rig.submit_every_kind(what).await);
     }
 
     // A conflict as it comes about: somebody else writes between the intent and the report.
-    let start = rig.aws.hold(Rule::new(Fault::Drop).operation(START).body("contested"));
-    uids.push(("contested", rig.submit("contested").await));
-    arrived(&start).await;
-    let label = ["label", "tj", JOB, "-n", "contested", "team=finance"];
-    rig.stage.kubectl.run(&label).await.unwrap().ok().unwrap();
-    start.release();
+    let mut starts = Vec::new();
+    for (kind, namespace) in of_every_kind("contested") {
+        let held = Rule::new(Fault::Drop).operation(&start(kind)).body(&namespace);
+        starts.push(rig.aws.hold(held));
+    }
+    let contested = rig.submit_every_kind("contested").await;
+    for (job, held) in contested.iter().zip(starts) {
+        arrived(&held).await;
+        let label = ["label", job.kind.plural(), JOB, "-n", &job.namespace, "team=finance"];
+        rig.stage.kubectl.run(&label).await.unwrap().ok().unwrap();
+        held.release();
+    }
+    jobs.extend(contested);
 
     // And one that does not end.
-    let always = rig.api.add(status_writes(Fault::Status(409), "busy"));
-    uids.push(("busy", rig.submit("busy").await));
-    rig.says(&["events", "-n", "busy"], "the object has been modified")
-        .await;
-    always.remove();
+    let always = of_every_kind("busy").map(|(kind, namespace)| {
+        let busy = status_writes(kind, Fault::Status(409), &namespace);
+        rig.api.add(busy)
+    });
+    let always: Vec<_> = always.collect();
+    let busy = rig.submit_every_kind("busy").await;
+    for job in &busy {
+        rig.says(&["events", "-n", &job.namespace], "the object has been modified")
+            .await;
+    }
+    for rule in always {
+        rule.remove();
+    }
+    jobs.extend(busy);
 
-    for (namespace, uid) in &uids {
-        rig.complete(namespace).await;
-        assert_eq!(rig.starts(uid).len(), 1, "{namespace}");
+    for job in &jobs {
+        rig.complete_once(job).await;
     }
     let conflicts = rig.api.requests();
     let real = conflicts
         .iter()
         .filter(|seen| seen.class == Class::StatusWrite && seen.upstream == Some(409));
-    assert!(real.count() >= 1);
+    assert!(real.count() >= Kind::ALL.len());
     rig.acquit(12).await;
 }
 
 /// Whether the API server takes a status write of the administrator, who is nobody special to a policy.
-async fn open(rig: &Rig) -> bool {
+async fn open(rig: &Rig, job: &Job) -> bool {
     let patch = [
         "patch",
-        "tj",
+        job.kind.plural(),
         JOB,
         "-n",
-        "started",
+        &job.namespace,
         "--subresource=status",
         "--type=merge",
     ];
@@ -107,27 +128,36 @@ async fn open(rig: &Rig) -> bool {
 async fn status_writes_refused_by_a_policy_start_nothing_and_lose_nothing() {
     let rig = Rig::start(Config::default()).await;
     let _operator = rig.operator(&[]).await;
-    let reply = rig
-        .aws
-        .hold(Rule::new(Fault::Drop).operation(START).body("started").after());
-    let started = rig.submit("started").await;
-    arrived(&reply).await;
+    let replies = of_every_kind("started").map(|(kind, namespace)| {
+        let reply = Rule::new(Fault::Drop).operation(&start(kind)).body(&namespace);
+        rig.aws.hold(reply.after())
+    });
+    let replies: Vec<_> = replies.collect();
+    let started = rig.submit_every_kind("started").await;
+    for reply in &replies {
+        arrived(reply).await;
+    }
     rig.stage.kubectl.apply(POLICY).await.unwrap().ok().unwrap();
-    until(async || !open(&rig).await).await;
-    reply.release();
-    let waiting = rig.submit("waiting").await;
-    for namespace in ["waiting", "started"] {
-        let line = rig.says(&["events", "-n", namespace], "WriteRefused").await;
+    for job in &started {
+        until(async || !open(&rig, job).await).await;
+    }
+    for reply in replies {
+        reply.release();
+    }
+    let waiting = rig.submit_every_kind("waiting").await;
+    for job in waiting.iter().chain(&started) {
+        let line = rig.says(&["events", "-n", &job.namespace], "WriteRefused").await;
         assert!(line.contains("nobody writes a status during the maintenance"), "{line}");
     }
     sleep(Duration::from_secs(6)).await;
-    assert_eq!((rig.starts(&started).len(), rig.starts(&waiting).len()), (1, 0));
+    for (started, waiting) in started.iter().zip(&waiting) {
+        assert_eq!((rig.starts(started), rig.starts(waiting)), (1, 0), "{started:?}");
+    }
 
     let lift = ["delete", "validatingadmissionpolicybinding", "hands-off"];
     rig.stage.kubectl.run(&lift).await.unwrap().ok().unwrap();
-    for (namespace, uid) in [("started", &started), ("waiting", &waiting)] {
-        rig.complete(namespace).await;
-        assert_eq!(rig.starts(uid).len(), 1, "{namespace}");
+    for job in started.iter().chain(&waiting) {
+        rig.complete_once(job).await;
     }
     rig.acquit(20).await;
 }

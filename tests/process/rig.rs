@@ -15,37 +15,62 @@ use testkit::fault_proxy::{FaultProxy, Held};
 use testkit::operator::{Builder, Operator};
 use testkit::oracle::{self, Bounds, Evidence};
 use testkit::process::{Process, remove_at_exit};
-use testkit::stage::{Stage, condition, job_resource};
+use testkit::stage::{self, REGION, Stage, condition, resource_of};
 use tokio::time::{Instant, sleep, timeout};
+use transcribe_operator::api::Kind;
+
+use crate::samples::minimal;
 
 /// The name of the object in each namespace: every object has a namespace of its own, so that requests tell it apart.
 pub const JOB: &str = "job";
-/// The only operation that costs money.
-pub const START: &str = "StartTranscriptionJob";
 /// A signature counts for three seconds; what may still arrive does so within seven.
 pub const SHORT_BOUND: &[&str] = &["--signature-window", "3", "--max-skew", "2"];
 /// How long anything may take that takes well under a second on an idle machine.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
+/// The only operation of a kind that costs money.
+pub fn start(kind: Kind) -> String {
+    format!("Start{kind}")
+}
+
+/// An object, in the namespace that it has for itself.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub kind: Kind,
+    pub namespace: String,
+    pub uid: String,
+}
+
+/// The same for every kind, all of them at the same time.
+pub fn of_every_kind(what: &str) -> impl Iterator<Item = (Kind, String)> {
+    Kind::ALL.iter().map(move |kind| (*kind, namespace(*kind, what)))
+}
+
+/// What is done with a job of a kind, as the name of a namespace.
+pub fn namespace(kind: Kind, what: &str) -> String {
+    format!("{}-{what}", kind.plural())
+}
+
 /// A control plane and an AWS simulator, both reached through a fault proxy.
 pub struct Rig {
     // In this order they end.
-    watch: Process,
+    watches: Vec<(Kind, Process)>,
     pub api: FaultProxy,
     pub aws: FaultProxy,
     pub stage: Stage,
 }
 
-/// kubectl, watching how every job is.
-fn watch(stage: &Stage) -> Process {
+/// kubectl, watching how every job of a kind is.
+fn watch(stage: &Stage, kind: Kind) -> (Kind, Process) {
     let ready = r#".status.conditions[?(@.type=="Ready")]"#;
     let columns = format!("custom-columns=NAMESPACE:.metadata.namespace,STATUS:{ready}.reason,MESSAGE:{ready}.message");
     let mut kubectl = Command::new(program("kubectl").unwrap());
     kubectl
-        .args(["get", "tj", "--all-namespaces", "--watch", "-o", &columns])
+        .args(["get", kind.plural(), "--all-namespaces", "--watch", "-o", &columns])
         .env("KUBECONFIG", stage.plane.kubeconfig())
         .env("HOME", stage.plane.folder().join("home"));
-    Process::start("kubectl", kubectl, &stage.plane.folder().join("watch.log")).unwrap()
+    let log = stage.plane.folder().join(format!("watch-{}.log", kind.plural()));
+    (kind, Process::start("kubectl", kubectl, &log).unwrap())
 }
 
 /// Waits until a request has come to be held.
@@ -81,14 +106,31 @@ fn operator() -> &'static str {
     })
 }
 
+/// A class that takes every kind.
+fn class() -> Value {
+    json!({
+        "region": REGION,
+        "namespaceSelector": {},
+        "input": {"allowedUris": ["*"]},
+        "output": {"bucketName": "transcripts", "unprefixedKinds": ["MedicalScribeJob"]},
+        "dataAccess": {"defaultRoleArn": "arn:aws:iam::111122223333:role/transcribe-data"},
+    })
+}
+
 impl Rig {
     pub async fn start(config: Config) -> Self {
         operator();
         let stage = Stage::start(config).await.unwrap();
         let api = FaultProxy::kubernetes(&stage.plane).await.unwrap();
         let aws = FaultProxy::http(stage.sim.url()).await.unwrap();
-        let watch = watch(&stage);
-        Self { watch, api, aws, stage }
+        stage.class("every-kind", true, &class()).await.unwrap();
+        let watches = Kind::ALL.iter().map(|kind| watch(&stage, *kind)).collect();
+        Self {
+            watches,
+            api,
+            aws,
+            stage,
+        }
     }
 
     /// The operator, both of its ways through the proxies.
@@ -109,74 +151,110 @@ impl Rig {
         api.create(&PostParams::default(), &namespace).await.unwrap();
     }
 
-    /// Creates the job of a namespace that exists; its uid.
-    pub async fn create(&self, namespace: &str) -> String {
+    fn jobs(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+        self.stage.jobs_of(kind.name(), namespace)
+    }
+
+    /// Creates the job of a namespace that exists.
+    pub async fn create(&self, kind: Kind, namespace: &str) -> Job {
         let job = json!({
-            "apiVersion": "transcribe-operator.io/v1alpha1", "kind": "TranscriptionJob",
+            "apiVersion": "transcribe-operator.io/v1alpha1", "kind": kind.name(),
             "metadata": {"name": JOB, "namespace": namespace},
-            "spec": {"languageCode": "en-US", "media": {"mediaFileUri": "s3://media/standup.wav"}},
+            "spec": minimal(kind),
         });
         let job: DynamicObject = serde_json::from_value(job).unwrap();
-        let made = self
-            .stage
-            .jobs(namespace)
-            .create(&PostParams::default(), &job)
-            .await
-            .unwrap();
-        made.metadata.uid.unwrap()
+        let jobs = self.jobs(kind, namespace);
+        let made = jobs.create(&PostParams::default(), &job).await.unwrap();
+        Job {
+            kind,
+            namespace: namespace.to_owned(),
+            uid: made.metadata.uid.unwrap(),
+        }
     }
 
     /// A namespace with its job.
-    pub async fn submit(&self, namespace: &str) -> String {
+    pub async fn submit(&self, kind: Kind, namespace: &str) -> Job {
         self.namespace(namespace).await;
-        self.create(namespace).await
+        self.create(kind, namespace).await
     }
 
-    pub async fn delete(&self, namespace: &str) {
-        let params = DeleteParams::default();
-        self.stage.jobs(namespace).delete(JOB, &params).await.unwrap();
+    /// A namespace with its job, for each kind.
+    pub async fn submit_every_kind(&self, what: &str) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        for (kind, namespace) in of_every_kind(what) {
+            jobs.push(self.submit(kind, &namespace).await);
+        }
+        jobs
     }
 
-    pub async fn job(&self, namespace: &str) -> Option<Value> {
-        self.stage.job(namespace, JOB).await.unwrap()
+    pub async fn delete(&self, job: &Job) {
+        let jobs = self.jobs(job.kind, &job.namespace);
+        jobs.delete(JOB, &DeleteParams::default()).await.unwrap();
+    }
+
+    pub async fn job(&self, job: &Job) -> Option<Value> {
+        let jobs = self.jobs(job.kind, &job.namespace);
+        stage::stored(&jobs, JOB).await.unwrap()
+    }
+
+    /// Waits until the job is as wanted.
+    pub async fn until(&self, job: &Job, wanted: impl Fn(&Value) -> bool) -> Value {
+        let jobs = self.jobs(job.kind, &job.namespace);
+        stage::until(&jobs, JOB, PATIENCE, wanted).await.unwrap()
     }
 
     /// Waits until the job is complete.
-    pub async fn complete(&self, namespace: &str) -> Value {
-        let wanted = |job: &Value| condition(job, "Complete").is_some_and(|c| c["status"] == "True");
-        self.stage.until(namespace, JOB, PATIENCE, wanted).await.unwrap()
+    pub async fn complete(&self, job: &Job) -> Value {
+        let complete = |job: &Value| condition(job, "Complete").is_some_and(|c| c["status"] == "True");
+        self.until(job, complete).await
     }
 
-    pub async fn gone(&self, namespace: &str) {
-        self.stage.until_gone(namespace, JOB, PATIENCE).await.unwrap();
+    /// Waits until the job is complete, having been paid once.
+    pub async fn complete_once(&self, job: &Job) {
+        self.complete(job).await;
+        assert_eq!(self.starts(job), 1, "{job:?}");
     }
 
-    /// The Starts that AWS applied for an object.
-    pub fn starts(&self, uid: &str) -> Vec<LedgerLine> {
-        let mut lines = self.stage.sim.ledger();
-        lines.retain(|line| line.operation == START && line.job_name.contains(uid));
-        lines
+    pub async fn gone(&self, job: &Job) {
+        let jobs = self.jobs(job.kind, &job.namespace);
+        stage::until_gone(&jobs, JOB, PATIENCE).await.unwrap();
     }
 
-    /// The line by which kubectl tells the user how the job of a namespace is, or was at some time: one that contains
-    /// `part`.
-    pub async fn told(&self, namespace: &str, part: &str) -> String {
+    /// How many Starts AWS applied for an object.
+    pub fn starts(&self, job: &Job) -> usize {
+        let of_job = |line: &&LedgerLine| line.operation == start(job.kind) && line.job_name.contains(&job.uid);
+        self.stage.sim.ledger().iter().filter(of_job).count()
+    }
+
+    /// What AWS answered to the Starts of a kind, and how often so.
+    pub fn answers(&self, kind: Kind, code: &str) -> u64 {
+        let calls = self.stage.sim.calls();
+        let outcomes = calls.get(&start(kind)).cloned().unwrap_or_default();
+        outcomes.get(code).copied().unwrap_or_default()
+    }
+
+    /// The line by which kubectl tells the user how a job is, or was at some time: one that contains `part`.
+    pub async fn told(&self, job: &Job, part: &str) {
+        self.told_of(job.kind, |namespace| namespace == job.namespace, part)
+            .await;
+    }
+
+    /// The same, of some job of a kind.
+    pub async fn told_of(&self, kind: Kind, whose: impl Fn(&str) -> bool, part: &str) {
         let end = Instant::now() + PATIENCE;
+        let (_, watch) = self.watches.iter().find(|(of, _)| *of == kind).unwrap();
         loop {
-            let log = self.watch.log();
+            let log = watch.log();
             let mut lines = log
                 .lines()
-                .filter(|line| namespace.is_empty() || line.split_whitespace().next() == Some(namespace));
+                .filter(|line| line.split_whitespace().next().is_some_and(&whose));
             if let Some(line) = lines.find(|line| line.contains(part)) {
                 let words: Vec<_> = line.split_whitespace().collect();
                 let line = words.join(" ");
-                println!("  $ kubectl get tj --all-namespaces --watch\n    {line}");
-                return line;
+                println!("  $ kubectl get {} --all-namespaces --watch\n    {line}", kind.plural());
+                return;
             }
-            assert!(
-                Instant::now() < end,
-                "kubectl does not say {part:?} of {namespace}\n{log}"
-            );
+            assert!(Instant::now() < end, "kubectl does not say {part:?} of a {kind}\n{log}");
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -200,19 +278,21 @@ impl Rig {
         }
     }
 
-    /// The oracle finds nothing, with all objects done by now and each written at most so often.
+    /// The oracle finds nothing, with all jobs done by now and each written at most so often.
     pub async fn acquit(&self, writes: usize) {
-        let jobs = Api::<DynamicObject>::all_with(self.stage.client.clone(), &job_resource());
-        let jobs = jobs.list(&ListParams::default()).await.unwrap();
-        let objects: Vec<Value> = jobs
-            .items
-            .iter()
-            .map(|job| serde_json::to_value(job).unwrap())
-            .collect();
+        let mut objects = Vec::new();
+        for kind in Kind::ALL {
+            let jobs = Api::<DynamicObject>::all_with(self.stage.client.clone(), &resource_of(kind.name()));
+            let jobs = jobs.list(&ListParams::default()).await.unwrap();
+            objects.extend(jobs.items.iter().map(|job| serde_json::to_value(job).unwrap()));
+        }
+        let mut requests = self.api.requests();
+        // The status of a class counts its jobs: it changes with each of them.
+        requests.retain(|seen| seen.resource() != Some("transcriptionclasses"));
         let evidence = Evidence {
             ledger: &self.stage.sim.ledger(),
             objects: &objects,
-            requests: &self.api.requests(),
+            requests: &requests,
             now: Timestamp::now(),
         };
         let bounds = Bounds {

@@ -21,7 +21,7 @@ const LONGEST_ATTEMPT: &str = "99";
 pub(in crate::lifecycle) struct Output {
     /// The bucket; `None`: the service's own.
     pub(in crate::lifecycle) bucket: Option<String>,
-    /// The key, in which `{attempt}` still stands for the attempt's number.
+    /// The key, in whose prefix `{attempt}` still stands for the attempt's number.
     pub(in crate::lifecycle) key: Option<String>,
 }
 
@@ -94,12 +94,12 @@ fn key(spec: &Spec, class: &Class, job: &Subject) -> Result<Option<String>, Refu
             format!("the key {problem}; write a plain key, which goes below the class's prefix"),
         ));
     }
-    let key = prefix(spec, class, job) + named;
-    if expand(&key, &[("attempt", LONGEST_ATTEMPT)]).len() > LONGEST_KEY {
+    let prefix = prefix(spec, class, job);
+    if expand(&prefix, &[("attempt", LONGEST_ATTEMPT)]).len() + named.len() > LONGEST_KEY {
         let message = format!("together with the class's prefix the key has over {LONGEST_KEY} characters; shorten it");
         return Err(refused(wanted.field, message));
     }
-    Ok(Some(key))
+    Ok(Some(prefix + named))
 }
 
 /// What the class puts before every key, in which `{attempt}` still stands for the attempt's number.

@@ -26,6 +26,8 @@ pub const CLUSTER_ID: &str = "stage";
 /// The output bucket of jobs that name none.
 pub const BUCKET: &str = "stage-transcripts";
 
+const TRANSCRIPTION: &str = "TranscriptionJob";
+
 /// A control plane with the CRDs and the operator's rights, an AWS simulator, and kubectl.
 pub struct Stage {
     /// The control plane.
@@ -135,13 +137,17 @@ impl Stage {
 
     /// The jobs of a namespace, as they are stored.
     pub fn jobs(&self, namespace: &str) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), namespace, &job_resource())
+        self.jobs_of(TRANSCRIPTION, namespace)
+    }
+
+    /// The jobs of a kind in a namespace, as they are stored.
+    pub fn jobs_of(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, &resource_of(kind))
     }
 
     /// One job, as it is stored.
     pub async fn job(&self, namespace: &str, name: &str) -> anyhow::Result<Option<Value>> {
-        let job = self.jobs(namespace).get_opt(name).await?;
-        Ok(job.map(serde_json::to_value).transpose()?)
+        stored(&self.jobs(namespace), name).await
     }
 
     /// Waits until a job is as wanted; the error shows how it is instead.
@@ -152,18 +158,7 @@ impl Stage {
         patience: Duration,
         wanted: impl Fn(&Value) -> bool,
     ) -> anyhow::Result<Value> {
-        let end = Instant::now() + patience;
-        loop {
-            let job = self.job(namespace, name).await?;
-            if let Some(job) = job.as_ref().filter(|job| wanted(job)) {
-                return Ok(job.clone());
-            }
-            if Instant::now() >= end {
-                let shown = job.map_or_else(|| "gone".to_owned(), |job| format!("{:#}", job["status"]));
-                anyhow::bail!("{namespace}/{name} is not as wanted after {patience:?}: {shown}");
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
+        until(&self.jobs(namespace), name, patience, wanted).await
     }
 
     /// Waits until a job's condition has this status and reason.
@@ -174,17 +169,51 @@ impl Stage {
 
     /// Waits until an object is gone.
     pub async fn until_gone(&self, namespace: &str, name: &str, patience: Duration) -> anyhow::Result<()> {
-        let end = Instant::now() + patience;
-        while let Some(job) = self.job(namespace, name).await? {
-            anyhow::ensure!(
-                Instant::now() < end,
-                "{namespace}/{name} is still there: {:#}",
-                job["status"]
-            );
-            sleep(Duration::from_millis(50)).await;
-        }
-        Ok(())
+        until_gone(&self.jobs(namespace), name, patience).await
     }
+}
+
+/// An object, as it is stored.
+pub async fn stored(api: &Api<DynamicObject>, name: &str) -> anyhow::Result<Option<Value>> {
+    let object = api.get_opt(name).await?;
+    Ok(object.map(serde_json::to_value).transpose()?)
+}
+
+/// Waits until an object is as wanted; the error shows how it is instead.
+pub async fn until(
+    api: &Api<DynamicObject>,
+    name: &str,
+    patience: Duration,
+    wanted: impl Fn(&Value) -> bool,
+) -> anyhow::Result<Value> {
+    let end = Instant::now() + patience;
+    loop {
+        let object = stored(api, name).await?;
+        if let Some(object) = object.as_ref().filter(|object| wanted(object)) {
+            return Ok(object.clone());
+        }
+        if Instant::now() >= end {
+            let shown = object.map_or_else(|| "gone".to_owned(), |object| format!("{:#}", object["status"]));
+            let all = api.resource_url();
+            anyhow::bail!("{all}/{name} is not as wanted after {patience:?}: {shown}");
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until an object is gone.
+pub async fn until_gone(api: &Api<DynamicObject>, name: &str, patience: Duration) -> anyhow::Result<()> {
+    let end = Instant::now() + patience;
+    while let Some(object) = stored(api, name).await? {
+        let all = api.resource_url();
+        anyhow::ensure!(
+            Instant::now() < end,
+            "{all}/{name} is still there: {:#}",
+            object["status"]
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 /// What the chart gives operators that are told their cluster id, as those of a stage are; rendered once.
@@ -196,7 +225,12 @@ async fn rights() -> anyhow::Result<&'static Rights> {
 
 /// How a dynamic client finds the jobs.
 pub fn job_resource() -> ApiResource {
-    resource("TranscriptionJob", "transcriptionjobs")
+    resource_of(TRANSCRIPTION)
+}
+
+/// How a dynamic client finds the jobs of a kind.
+pub fn resource_of(kind: &str) -> ApiResource {
+    resource(kind, &format!("{}s", kind.to_lowercase()))
 }
 
 /// How a dynamic client finds the classes.
