@@ -21,6 +21,7 @@ pub const ABANDON_ANNOTATION: &str = "transcribe-operator.io/abandon-records";
 
 /// Which AWS account, identity, buckets and keys the jobs of this class use, and who may use it. Every list of what is
 /// allowed fails closed: omitted, it allows only what the class itself sets; `*` allows anything.
+// Not of the category `transcribe`: tenants, who ask for it, may not read classes.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[allow(clippy::duplicated_attributes, reason = "columns have types")]
 #[kube(
@@ -31,7 +32,6 @@ pub const ABANDON_ANNOTATION: &str = "transcribe-operator.io/abandon-records";
     derive = "PartialEq",
     doc = "What the platform team says that a class of jobs means: tenants name the class, and nothing of what is in it.",
     shortname = "tcls",
-    category = "transcribe",
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
     printcolumn(name = "Account", type_ = "string", json_path = ".status.accountId"),
     printcolumn(
