@@ -47,6 +47,55 @@ fn the_reference_is_current_and_explains_every_member_and_reason() {
 }
 
 #[test]
+fn every_kind_shows_the_same_columns() {
+    for (kind, crd) in Kind::ALL.iter().zip(crds()) {
+        let columns = crd.spec.versions[0].additional_printer_columns.clone().unwrap();
+        let shown = columns
+            .iter()
+            .map(|column| (&*column.name, column.priority.unwrap_or(0)));
+        let expected = [
+            ("Status", 0),
+            ("Class", 0),
+            ("Duration", 0),
+            ("Age", 0),
+            ("Language", 1),
+            ("Key", 1),
+            ("Job", 1),
+            ("Transcript", 1),
+        ];
+        assert_eq!(shown.collect::<Vec<_>>(), expected, "{kind}");
+    }
+}
+
+/// `kubectl explain` teaches every member, of the status too.
+#[test]
+fn every_member_has_a_description() {
+    fn walk(schema: &Value, path: &str, silent: &mut Vec<String>, members: &mut usize) {
+        let below = ["items", "additionalProperties"].map(|below| (format!("{path}[]"), &schema[below]));
+        for (path, schema) in below.iter().filter(|(_, schema)| schema.is_object()) {
+            walk(schema, path, silent, members);
+        }
+        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}.{name}");
+            *members += 1;
+            if member["description"].as_str().unwrap_or_default().trim().is_empty() {
+                silent.push(path.clone());
+            }
+            walk(member, &path, silent, members);
+        }
+    }
+    for crd in crds() {
+        let (kind, crd) = (crd.spec.names.kind.clone(), serde_json::to_value(&crd).unwrap());
+        let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        let (mut silent, mut members) = (Vec::new(), 0);
+        walk(schema, &kind, &mut silent, &mut members);
+        assert!(schema["description"].is_string(), "{kind}");
+        assert_eq!(silent, Vec::<String>::new());
+        assert!(members > 50, "{kind}: {members}");
+    }
+}
+
+#[test]
 fn the_yaml_says_what_the_crds_say() {
     for (crd, (_, yaml)) in crds().iter().zip(render_crds().unwrap()) {
         let read: Value = serde_saphyr::from_str(&yaml).unwrap();
