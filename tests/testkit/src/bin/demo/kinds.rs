@@ -10,22 +10,20 @@ use crate::story::{say, show, shown, write};
 const CLASS: &str = include_str!("class.yaml");
 /// What is applied: one of each kind. They name the class `finance`.
 const EXAMPLES: [&str; 4] = [
-    "transcription-job-rich.yaml",
-    "medical-transcription-job-rich.yaml",
-    "call-analytics-job-rich.yaml",
-    "medical-scribe-job-rich.yaml",
+    "examples/transcription-job-rich.yaml",
+    "examples/medical-transcription-job-rich.yaml",
+    "examples/call-analytics-job-rich.yaml",
+    "examples/medical-scribe-job-rich.yaml",
 ];
 
 /// Tells it.
 pub(crate) async fn tell(parts: &Parts) -> anyhow::Result<()> {
     class(parts).await?;
-    say("The tenant applies one job of each kind, from the examples of this repository");
+    say("The tenant applies one job of each kind: four of the examples, which name this class");
     let mut apply = vec!["apply"];
+    fs::create_dir(parts.manifests.path().join("examples"))?;
     for example in EXAMPLES {
-        fs::copy(
-            repository().join("examples").join(example),
-            parts.manifests.path().join(example),
-        )?;
+        fs::copy(repository().join(example), parts.manifests.path().join(example))?;
         apply.extend(["-f", example]);
     }
     show(&parts.tenant, &apply).await?;
@@ -42,7 +40,7 @@ pub(crate) async fn tell(parts: &Parts) -> anyhow::Result<()> {
 
 async fn class(parts: &Parts) -> anyhow::Result<()> {
     say(
-        "So far everybody had the class of the quick start. The platform team writes one for all four kinds of jobs of one team",
+        "So far the class of the quick start applied. The platform team writes one for the team finance and all four kinds of jobs",
     );
     write(parts, "class.yaml", CLASS)?;
     println!("  $ cat class.yaml\n{}", shown(CLASS));

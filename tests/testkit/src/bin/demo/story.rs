@@ -16,6 +16,8 @@ use crate::kinds;
 use crate::parts::Parts;
 
 const START: &str = "StartTranscriptionJob";
+/// The tag with the name of the object.
+const NAME: &str = "transcribe-operator.io/name";
 
 /// A heading.
 pub(crate) fn say(text: &str) {
@@ -24,7 +26,14 @@ pub(crate) fn say(text: &str) {
 
 /// Text as part of the story: indented.
 pub(crate) fn shown(text: &str) -> String {
-    text.lines().flat_map(|line| ["    ", line, "\n"]).collect()
+    let indent = |line: &str| {
+        if line.is_empty() {
+            "\n".to_owned()
+        } else {
+            format!("    {line}\n")
+        }
+    };
+    text.lines().map(indent).collect()
 }
 
 /// Tells it from the first job to the last.
@@ -114,10 +123,11 @@ async fn killed(parts: &Parts) -> anyhow::Result<()> {
     show(&parts.tenant, &["apply", "-f", "retro.yaml"]).await?;
     parts.operator.wait(Duration::from_secs(30)).await?;
     kill.remove();
-    println!("  The operator is dead. AWS has the job (the second of these) ...\n");
-    for job in parts.aws.jobs() {
-        println!("    {} {}", job.name, job.status);
-    }
+    println!("  The operator is dead. AWS has the job ...\n");
+    let jobs = parts.aws.jobs();
+    let job = jobs.iter().find(|job| job.tags[NAME] == "retro");
+    let job = job.context("AWS does not have the job")?;
+    println!("    {} {}", job.name, job.status);
     println!("\n  ... and the object has no jobStatus: only what was written before AWS was asked.\n");
     let path = "jsonpath=jobName {.status.jobName}, jobStatus {.status.jobStatus}{'\\n'}";
     show(&parts.tenant, &["get", "tj", "retro", "-o", path]).await?;
@@ -135,10 +145,11 @@ fn ledger(parts: &Parts) -> anyhow::Result<()> {
         if !line.operation.starts_with("Start") {
             continue;
         }
-        let name = &line.tags["transcribe-operator.io/name"];
+        let name = &line.tags[NAME];
         println!("    {} {name} as {}", line.operation, line.job_name);
         for member in ["OutputEncryptionKMSKeyId", "KMSEncryptionContext"] {
-            println!("        {member:<25} {}", line.body.get(member).unwrap_or(&"-".into()));
+            let value = line.body.get(member).map_or("none".to_owned(), ToString::to_string);
+            println!("        {member:<25} {value}");
         }
         started.push(name.clone());
     }
@@ -155,6 +166,7 @@ async fn deleted(parts: &Parts) -> anyhow::Result<()> {
     );
     show(&parts.tenant, &["delete", "transcribe", "--all", "--timeout=60s"]).await?;
     let left = parts.aws.jobs();
+    println!("  What AWS still has:\n");
     for job in &left {
         println!("    {} {}", job.name, job.status);
     }
@@ -195,7 +207,10 @@ pub(crate) async fn show(kubectl: &Kubectl, args: &[&str]) -> anyhow::Result<()>
             (*arg).to_owned()
         }
     });
-    println!("  $ kubectl {}", quoted.collect::<Vec<_>>().join(" "));
+    let command = quoted.collect::<Vec<_>>().join(" ");
+    let several = command.matches(" -f ").count() > 1;
+    let separator = if several { " \\\n      -f " } else { " -f " };
+    println!("  $ kubectl {}", command.replace(" -f ", separator));
     let output = kubectl.run(args).await?.ok()?;
     println!("{}", shown(&format!("{}{}", output.stdout, output.stderr)));
     Ok(())
