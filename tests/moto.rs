@@ -24,6 +24,7 @@ struct Rig {
     moto: Moto,
     key: Key,
     operator: Operator,
+    _webhook: Webhook,
 }
 
 impl Rig {
@@ -46,6 +47,7 @@ impl Rig {
             moto,
             key,
             operator,
+            _webhook: webhook,
         }
     }
 
@@ -61,6 +63,24 @@ impl Rig {
     async fn get(&self, job: &str) -> Value {
         let got = self.stage.kubectl.run(&["get", job, "-o", "json"]).await.unwrap();
         serde_json::from_str(&got.ok().unwrap().stdout).unwrap()
+    }
+
+    async fn is_encrypted_as_asked(&self, kind: Kind, name: &str) {
+        let job = self.finished(kind, name).await;
+        let status = &job["status"];
+        let context = json!({"department": "finance"});
+        assert_eq!(
+            condition(&job, "Complete").unwrap()["status"],
+            "True",
+            "{kind} {status:#}"
+        );
+        let encryption = json!({"mode": "SSE-KMS", "kmsKeyArn": self.key.arn, "context": context});
+        assert_eq!(status["encryption"], encryption, "{kind}");
+        assert_eq!(status["class"]["accountId"], ACCOUNT, "{kind} {status:#}");
+        let start = self.started(kind, name);
+        assert_eq!(start["OutputEncryptionKMSKeyId"], self.key.arn, "{kind} {start:#}");
+        assert_eq!(start["KMSEncryptionContext"], context, "{kind} {start:#}");
+        assert_eq!(start["OutputBucketName"], BUCKET, "{kind} {start:#}");
     }
 
     /// What moto was told to start, by the object's name.
@@ -102,38 +122,21 @@ async fn encrypted_jobs_run_on_moto_from_apply_to_finished() {
         async |kind: Kind, name: &str, reference: &str| kubectl.apply(&manifest(kind, name, reference)).await.unwrap();
     apply(UNKNOWN, "unknown", &key.arn).await.ok().unwrap();
 
+    let references = [
+        ("by-alias", &key.alias),
+        ("by-id", &key.id),
+        ("by-arn", &key.arn),
+        ("by-alias-arn", &key.alias_arn),
+    ];
     for kind in KNOWN {
-        for (name, reference) in [
-            ("by-alias", &key.alias),
-            ("by-id", &key.id),
-            ("by-arn", &key.arn),
-            ("by-alias-arn", &key.alias_arn),
-        ] {
+        for (name, reference) in references {
             let applied = apply(kind, name, reference).await.ok().unwrap();
             assert_eq!(applied.stderr, "", "{kind} {name}");
-            let job = rig.finished(kind, name).await;
-            let status = &job["status"];
-            assert_eq!(
-                condition(&job, "Complete").unwrap()["status"],
-                "True",
-                "{kind} {status:#}"
-            );
-            assert_eq!(status["encryption"]["mode"], "SSE-KMS", "{kind} {status:#}");
-            assert_eq!(status["encryption"]["kmsKeyArn"], key.arn, "{kind} {status:#}");
-            assert_eq!(
-                status["encryption"]["context"],
-                json!({"department": "finance"}),
-                "{kind} {status:#}"
-            );
-            assert_eq!(status["class"]["accountId"], ACCOUNT, "{kind} {status:#}");
-            let start = rig.started(kind, name);
-            assert_eq!(start["OutputEncryptionKMSKeyId"], key.arn, "{kind} {start:#}");
-            assert_eq!(
-                start["KMSEncryptionContext"],
-                json!({"department": "finance"}),
-                "{kind} {start:#}"
-            );
-            assert_eq!(start["OutputBucketName"], BUCKET, "{kind} {start:#}");
+        }
+    }
+    for kind in KNOWN {
+        for (name, _) in references {
+            rig.is_encrypted_as_asked(kind, name).await;
         }
     }
     what_moto_does_not_have_waits_and_is_asked_for_sparingly(&rig, began).await;

@@ -136,7 +136,12 @@ impl Webhook {
             api_groups: words(&["transcribe-operator.io"]),
             api_versions: words(&["v1alpha1"]),
             operations: words(&["CREATE", "UPDATE"]),
-            resources: words(&["transcriptionjobs"]),
+            resources: words(&[
+                "transcriptionjobs",
+                "medicaltranscriptionjobs",
+                "callanalyticsjobs",
+                "medicalscribejobs",
+            ]),
             scope: None,
         };
         let webhook = ValidatingWebhook {
