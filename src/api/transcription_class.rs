@@ -114,7 +114,7 @@ pub struct TranscriptionClassSpec {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassIdentity {
-    /// The role.
+    /// The role that the operator assumes for the jobs of this class. Its account cannot change.
     pub role_arn: ClassRoleArn,
     /// What the role's trust policy asks for as sts:ExternalId.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,10 +218,10 @@ pub struct DataAccess {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// Of the class.
+    /// How many jobs of this class may run at once, in all namespaces together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_running_jobs: Option<Int<1, 100_000>>,
-    /// Of the class, in one namespace.
+    /// How many jobs of this class may run at once in one namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_running_jobs_per_namespace: Option<Int<1, 100_000>>,
 }

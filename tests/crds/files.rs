@@ -67,34 +67,6 @@ fn every_kind_shows_the_same_columns() {
     }
 }
 
-/// `kubectl explain` teaches every member, of the status too.
-#[test]
-fn every_member_has_a_description() {
-    fn walk(schema: &Value, path: &str, silent: &mut Vec<String>, members: &mut usize) {
-        let below = ["items", "additionalProperties"].map(|below| (format!("{path}[]"), &schema[below]));
-        for (path, schema) in below.iter().filter(|(_, schema)| schema.is_object()) {
-            walk(schema, path, silent, members);
-        }
-        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
-            let path = format!("{path}.{name}");
-            *members += 1;
-            if member["description"].as_str().unwrap_or_default().trim().is_empty() {
-                silent.push(path.clone());
-            }
-            walk(member, &path, silent, members);
-        }
-    }
-    for crd in crds() {
-        let (kind, crd) = (crd.spec.names.kind.clone(), serde_json::to_value(&crd).unwrap());
-        let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-        let (mut silent, mut members) = (Vec::new(), 0);
-        walk(schema, &kind, &mut silent, &mut members);
-        assert!(schema["description"].is_string(), "{kind}");
-        assert_eq!(silent, Vec::<String>::new());
-        assert!(members > 50, "{kind}: {members}");
-    }
-}
-
 #[test]
 fn the_yaml_says_what_the_crds_say() {
     for (crd, (_, yaml)) in crds().iter().zip(render_crds().unwrap()) {
