@@ -31,14 +31,16 @@ fn kind(crd: &CustomResourceDefinition) -> String {
             wide.to_owned(),
         ]
     });
+    let categories = names.categories.as_deref();
+    let categories = categories.map(|names| format!(" Categories: `{}`.", names.join("`, `")));
     let mut sections = vec![
         format!("## {}\n\n{}\n", names.kind, text(&schema, "description")),
         format!(
-            "Scope: {}. Names for kubectl: `{}`, `{}`. Categories: `{}`.\n",
+            "Scope: {}. Names for kubectl: `{}`, `{}`.{}\n",
             crd.spec.scope.to_lowercase(),
             names.plural,
             names.short_names.as_deref().unwrap_or_default().join("`, `"),
-            names.categories.as_deref().unwrap_or_default().join("`, `"),
+            categories.unwrap_or_default(),
         ),
         table(["Column", "Value", "Shown"], columns),
     ];

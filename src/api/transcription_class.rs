@@ -22,6 +22,7 @@ pub const ABANDON_ANNOTATION: &str = "transcribe-operator.io/abandon-records";
 
 /// Which AWS account, identity, buckets and keys the jobs of this class use, and who may use it. Every list of what is
 /// allowed fails closed: omitted, it allows only what the class itself sets; `*` allows anything.
+// Not of the category `transcribe`: tenants, who ask for it, may not read classes.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[allow(clippy::duplicated_attributes, reason = "columns have types")]
 #[kube(
@@ -32,7 +33,6 @@ pub const ABANDON_ANNOTATION: &str = "transcribe-operator.io/abandon-records";
     derive = "PartialEq",
     doc = "What the platform team says that a class of jobs means: tenants name the class, and nothing of what is in it.",
     shortname = "tcls",
-    category = "transcribe",
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
     printcolumn(name = "Account", type_ = "string", json_path = ".status.accountId"),
     printcolumn(
@@ -115,7 +115,7 @@ pub struct TranscriptionClassSpec {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassIdentity {
-    /// The role.
+    /// The role that the operator assumes for the jobs of this class. Its account cannot change.
     pub role_arn: ClassRoleArn,
     /// What the role's trust policy asks for as sts:ExternalId.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -219,10 +219,10 @@ pub struct DataAccess {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// Of the class.
+    /// How many jobs of this class may run at once, in all namespaces together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_running_jobs: Option<Int<1, 100_000>>,
-    /// Of the class, in one namespace.
+    /// How many jobs of this class may run at once in one namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_running_jobs_per_namespace: Option<Int<1, 100_000>>,
 }

@@ -21,6 +21,9 @@ use crate::{
     runtime::{clock::now, metrics::Metrics},
 };
 
+/// While lists fail they are asked for ever less often: after so many failures at every eighth interval.
+const FAILURES_COUNTED: u32 = 3;
+
 /// What a follower needs.
 #[derive(Clone, Debug)]
 pub struct Follower {
@@ -47,8 +50,13 @@ impl Follower {
     pub async fn run(self) {
         let mut ticks = tokio::time::interval(self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut failures, mut skip) = (0, 0);
         loop {
             ticks.tick().await;
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
             let followed = self.followed();
             self.metrics.following(&self.place.identity, self.kind, followed.len());
             if followed.is_empty() {
@@ -56,17 +64,28 @@ impl Follower {
             }
             let sweep = by_any(&self.classes, &self.place, |session| self.sweep(session).boxed());
             match sweep.await {
-                Ok(sweep) => self.publish(sweep).await,
-                Err(fault) => warn!(
-                    kind = self.kind.name(),
-                    account = self.place.identity.account,
-                    region = self.place.identity.region,
-                    code = fault.code,
-                    answer = fault.in_full(),
-                    "running jobs could not be listed"
-                ),
+                Ok(sweep) => {
+                    failures = 0;
+                    self.publish(sweep).await;
+                }
+                Err(fault) => {
+                    failures += 1;
+                    skip = skipped(failures);
+                    self.warn(&fault);
+                }
             }
         }
+    }
+
+    fn warn(&self, fault: &Fault) {
+        warn!(
+            kind = self.kind.name(),
+            account = self.place.identity.account,
+            region = self.place.identity.region,
+            code = fault.code,
+            answer = fault.in_full(),
+            "running jobs could not be listed"
+        );
     }
 
     fn followed(&self) -> Vec<(ObjectRef<Stored>, Subject)> {
@@ -111,6 +130,11 @@ impl Follower {
             }
         }
     }
+}
+
+/// How many times nothing is listed after so many failures in a row.
+fn skipped(failures: u32) -> u32 {
+    2_u32.pow(failures.min(FAILURES_COUNTED)) - 1
 }
 
 /// The object says that AWS has the job, and not that something stands in the way of looking at it.
@@ -171,4 +195,14 @@ pub(super) async fn by_any<'a, T>(
         let message = "no class has credentials for this account and Region";
         Fault::new(FaultKind::NotSent, NO_CREDENTIALS, message)
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_fails_is_asked_for_ever_less_often_but_never_given_up() {
+        assert_eq!([0, 1, 2, 3, 4, u32::MAX].map(skipped), [0, 1, 3, 7, 7, 7]);
+    }
 }

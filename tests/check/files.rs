@@ -33,6 +33,24 @@ fn every_example_is_allowed() {
 }
 
 #[test]
+fn the_rich_examples_fit_the_rich_class() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let class = path("transcription-class-rich.yaml");
+    let jobs = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let of_class = jobs.filter(|job| {
+        let text = std::fs::read_to_string(job).unwrap();
+        text.contains("transcriptionClassName: finance")
+    });
+    let jobs: Vec<String> = of_class.map(|job| job.to_str().unwrap().to_owned()).collect();
+    assert_eq!(jobs.len(), 5, "{jobs:?}");
+    for job in jobs {
+        let ran = check(&["--class", &class, "-f", &job], "");
+        assert_eq!((ran.status, &*ran.stderr), (0, ""), "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn reads_files_folders_and_standard_input_in_their_order() {
     let folder = Folder::new(&[
         ("one.json", &named("one")),

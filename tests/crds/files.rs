@@ -47,6 +47,27 @@ fn the_reference_is_current_and_explains_every_member_and_reason() {
 }
 
 #[test]
+fn every_kind_shows_the_same_columns() {
+    for (kind, crd) in Kind::ALL.iter().zip(crds()) {
+        let columns = crd.spec.versions[0].additional_printer_columns.clone().unwrap();
+        let shown = columns
+            .iter()
+            .map(|column| (&*column.name, column.priority.unwrap_or(0)));
+        let expected = [
+            ("Status", 0),
+            ("Class", 0),
+            ("Duration", 0),
+            ("Age", 0),
+            ("Language", 1),
+            ("Key", 1),
+            ("Job", 1),
+            ("Transcript", 1),
+        ];
+        assert_eq!(shown.collect::<Vec<_>>(), expected, "{kind}");
+    }
+}
+
+#[test]
 fn the_yaml_says_what_the_crds_say() {
     for (crd, (_, yaml)) in crds().iter().zip(render_crds().unwrap()) {
         let read: Value = serde_saphyr::from_str(&yaml).unwrap();

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use page::Shell;
+use serde_json::json;
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
 use testkit::aws_sim::{AwsSim, Config, Key, KeyState, OutcomeRule};
@@ -59,6 +60,7 @@ impl Platform {
             .args(["--follow-interval", "0.3"])
             .start()?;
         operator.wait_ready().await?;
+        class_of_notes(&stage).await?;
         Ok(Self {
             stage,
             _operator: operator,
@@ -116,6 +118,21 @@ fn aws() -> Config {
         ],
         ..Config::default()
     }
+}
+
+/// A class that accepts clinical notes too, as the default one does not.
+async fn class_of_notes(stage: &Stage) -> Result<()> {
+    let class = json!({
+        "region": REGION,
+        "namespaceSelector": {},
+        "input": {"allowedUris": ["s3://finance-media/"]},
+        "output": {"bucketName": "finance-transcripts", "unprefixedKinds": ["MedicalScribeJob"]},
+        "encryption": {"defaultKmsKeyId": "alias/finance"},
+        "dataAccess": {"defaultRoleArn": "arn:aws:iam::111122223333:role/transcribe-data-finance"},
+    });
+    stage.class("notes", false, &class).await?;
+    let ready = ["wait", "tcls/notes", "--for=condition=Ready", "--timeout=60s"];
+    stage.kubectl.run(&ready).await?.ok().map(drop)
 }
 
 fn keys(stage: &Stage) -> Result<()> {

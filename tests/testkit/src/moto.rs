@@ -12,12 +12,16 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::ports;
 use crate::process::{Process, remove_at_exit};
+
+/// Where it notes every request.
+const RECORDING: &str = "requests.jsonl";
 
 /// The account that moto gives to credentials it does not know.
 pub const ACCOUNT: &str = "123456789012";
@@ -27,7 +31,7 @@ pub const ACCOUNT: &str = "123456789012";
 pub struct Moto {
     process: Process,
     port: u16,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A key that was made, by its four names.
@@ -50,11 +54,14 @@ impl Moto {
         remove_at_exit(folder.path());
         let port = ports::free()?;
         let mut command = Command::new(tokio::task::spawn_blocking(program).await??);
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+        command
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .env("MOTO_ENABLE_RECORDING", "true")
+            .env("MOTO_RECORDER_FILEPATH", folder.path().join(RECORDING));
         let mut moto = Self {
             process: Process::start("moto", command, &folder.path().join("moto.log"))?,
             port,
-            _folder: folder,
+            folder,
         };
         moto.wait_ready().await?;
         for model in ["transcribe::transcriptionjob", "transcribe::medicaltranscriptionjob"] {
@@ -118,6 +125,22 @@ impl Moto {
             id,
             arn,
         })
+    }
+
+    /// The calls of an operation that it was sent, such as `Transcribe.StartTranscriptionJob`, as their bodies: it keeps less of
+    /// a job than it is told.
+    pub fn sent(&self, target: &str) -> anyhow::Result<Vec<Value>> {
+        let recording = std::fs::read_to_string(self.folder.path().join(RECORDING))?;
+        let requests = recording.lines().map(serde_json::from_str::<Value>);
+        let mut sent = Vec::new();
+        for request in requests {
+            let request = request?;
+            if request["headers"]["X-Amz-Target"] == target {
+                let body: ByteString = serde_json::from_value(request["body"].clone())?;
+                sent.push(serde_json::from_slice(&body.0)?);
+            }
+        }
+        Ok(sent)
     }
 
     /// The end of the log, for messages of failing tests.

@@ -17,6 +17,9 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::ports;
 use crate::process::{Process, Signal, remove_at_exit};
 
+/// The access key id that [`Builder::emulator`] gives an operator.
+pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+
 /// How an operator is to be started.
 #[derive(Clone, Debug)]
 pub struct Builder {
@@ -71,7 +74,7 @@ impl Builder {
         let endpoints = ["--transcribe-endpoint", "--kms-endpoint", "--sts-endpoint"];
         self.args(endpoints.iter().flat_map(|flag| [*flag, aws]))
             .arg("--allow-insecure-endpoints")
-            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
             .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
             .env("AWS_EC2_METADATA_DISABLED", "true")
     }

@@ -1,6 +1,12 @@
 //! The demo, as `make demo` and `make demo KEEP=1` run it: its end, and that nothing is left of it.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::panic,
+    reason = "a test"
+)]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -72,8 +78,35 @@ async fn the_demo_tells_its_story_and_leaves_nothing() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    assert_eq!(said.matches("    StartTranscriptionJob ").count(), 2, "{said}");
+    all_kinds_finish_and_each_job_is_started_once(&said);
     nothing_is_left(&folder);
+}
+
+fn all_kinds_finish_and_each_job_is_started_once(said: &str) {
+    for (kind, name) in [
+        ("TranscriptionJob", "earnings-call"),
+        ("MedicalTranscriptionJob", "visit"),
+        ("CallAnalyticsJob", "complaint"),
+        ("MedicalScribeJob", "therapy"),
+    ] {
+        let object = format!("    {}.transcribe-operator.io/{name} ", kind.to_lowercase());
+        let lines: Vec<&str> = said.lines().filter(|line| line.starts_with(&object)).collect();
+        for part in ["created", "condition met", "Completed   finance"] {
+            assert!(lines.iter().any(|line| line.contains(part)), "{object} {part}: {said}");
+        }
+        let ledger = said.split(&format!("    Start{kind} {name} ")).collect::<Vec<_>>();
+        let [_, start] = ledger[..] else {
+            panic!("{kind} {name}: {said}");
+        };
+        let members: Vec<&str> = start.lines().skip(1).take(2).map(str::trim).collect();
+        assert!(
+            members[0].contains("arn:aws:kms:eu-west-1:111122223333:key/"),
+            "{members:?}"
+        );
+        let has_context = members[1].contains("\"namespace\":\"finance\"");
+        assert_eq!(has_context, kind != "CallAnalyticsJob", "{members:?}");
+    }
+    assert_eq!(said.matches("    StartTranscriptionJob ").count(), 3, "{said}");
 }
 
 #[tokio::test]

@@ -108,6 +108,8 @@ pub(crate) async fn stay() -> anyhow::Result<()> {
     println!("  kubectl explain tj.spec.encryption");
     println!("  kubectl apply -f examples/transcription-job.yaml");
     println!("  kubectl get tj --watch");
+    println!("  kubectl apply -f examples/medical-scribe-job-rich.yaml");
+    println!("  kubectl get transcribe");
     println!("\n  make demo-down      # ends it\n{UP}");
     terminate.recv().await;
     Ok(())

@@ -1,10 +1,12 @@
-//! The demo: a real control plane, a simulated AWS, the chart, the operator, and a tenant's jobs.
+//! The demo: a real control plane, a simulated AWS, the chart, the operator, and a tenant's jobs of every kind.
 //!
 //! `demo` walks through and ends; `demo keep` leaves everything up in a process of its own, which `demo down` ends.
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
+mod account;
 mod keep;
+mod kinds;
 mod parts;
 mod story;
 

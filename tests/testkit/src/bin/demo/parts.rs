@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
-use testkit::aws_sim::{AwsSim, Config, Key};
+use testkit::aws_sim::{AwsSim, Config};
 use testkit::control_plane::ControlPlane;
 use testkit::fault_proxy::FaultProxy;
 use testkit::install::Install;
@@ -12,14 +12,11 @@ use testkit::kubectl::Kubectl;
 use testkit::operator::Operator;
 use testkit::process::remove_at_exit;
 
+use crate::account;
 use crate::story::{say, shown};
 
 /// The team's namespace.
 pub(crate) const TEAM: &str = "finance";
-/// An alias of a symmetric key.
-pub(crate) const KEY: &str = "alias/finance-transcripts";
-/// An alias of a key for signatures.
-pub(crate) const SIGNING_KEY: &str = "alias/finance-signatures";
 
 /// Everything that runs. What is named first ends first.
 pub(crate) struct Parts {
@@ -29,11 +26,13 @@ pub(crate) struct Parts {
     pub(crate) way_to_aws: FaultProxy,
     /// The simulated AWS.
     pub(crate) aws: AwsSim,
+    /// kubectl as the cluster's administrator.
+    pub(crate) admin: Kubectl,
     /// kubectl with the rights of a tenant in the team's namespace.
     pub(crate) tenant: Kubectl,
     /// That kubectl's kubeconfig.
     pub(crate) kubeconfig: PathBuf,
-    /// The folder of that tenant's manifests.
+    /// The folder of the manifests.
     pub(crate) manifests: TempDir,
     _plane: ControlPlane,
 }
@@ -55,7 +54,7 @@ impl Parts {
             ..Config::default()
         };
         let (plane, aws) = tokio::try_join!(ControlPlane::builder().controllers().start(), AwsSim::start(config))?;
-        keys(&aws)?;
+        account::furnish(&aws)?;
         println!("  API server {}, AWS simulator {}", plane.url(), aws.url());
 
         say("A platform team installs the chart");
@@ -75,14 +74,16 @@ impl Parts {
         operator.wait_ready().await?;
         println!("  It has made its webhook's certificate, and the API server trusts it: ready.");
 
-        let (tenant, kubeconfig) = tenant(&plane).await?;
         let manifests = tempfile::Builder::new().prefix("demo-").tempdir()?;
         remove_at_exit(manifests.path());
+        let admin = Kubectl::new(&plane)?.in_folder(manifests.path());
+        let kubeconfig = tenant(&plane, &admin).await?;
         Ok(Self {
             operator,
             way_to_aws,
             aws,
-            tenant: tenant.in_folder(manifests.path()),
+            admin,
+            tenant: Kubectl::with_kubeconfig(&plane, &kubeconfig)?.in_folder(manifests.path()),
             kubeconfig,
             manifests,
             _plane: plane,
@@ -90,25 +91,9 @@ impl Parts {
     }
 }
 
-fn keys(aws: &AwsSim) -> anyhow::Result<()> {
-    let symmetric = Key::new("eu-west-1", "0d990263-018e-4e65-a703-eff731de951e");
-    let signing = Key {
-        key_spec: "RSA_2048".to_owned(),
-        key_usage: "SIGN_VERIFY".to_owned(),
-        ..Key::new("eu-west-1", "9f2c6d35-6d3a-4b0e-9b7e-0c4e1a2b3c4d")
-    };
-    for (alias, key) in [(KEY, symmetric), (SIGNING_KEY, signing)] {
-        let arn = key.arn();
-        aws.put_key(key)?;
-        aws.put_alias(alias, &arn)?;
-    }
-    Ok(())
-}
-
 /// A namespace, and somebody in it who may edit jobs and nothing else.
-async fn tenant(plane: &ControlPlane) -> anyhow::Result<(Kubectl, PathBuf)> {
+async fn tenant(plane: &ControlPlane, admin: &Kubectl) -> anyhow::Result<PathBuf> {
     say("It lets the team finance submit jobs, and nothing else, in its own namespace");
-    let admin = Kubectl::new(plane)?;
     let member = format!("--serviceaccount={TEAM}:member");
     for args in [
         &["create", "namespace", TEAM][..],
@@ -126,6 +111,5 @@ async fn tenant(plane: &ControlPlane) -> anyhow::Result<(Kubectl, PathBuf)> {
         println!("  $ kubectl {}", args.join(" "));
         print!("{}", shown(&admin.run(args).await?.ok()?.stdout));
     }
-    let kubeconfig = plane.kubeconfig_of(TEAM, "member").await?;
-    Ok((Kubectl::with_kubeconfig(plane, &kubeconfig)?, kubeconfig))
+    plane.kubeconfig_of(TEAM, "member").await
 }

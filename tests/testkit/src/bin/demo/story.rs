@@ -6,13 +6,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use testkit::control_plane::program;
 use testkit::fault_proxy::{Fault, Rule};
+use testkit::kubectl::Kubectl;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::parts::{KEY, Parts, SIGNING_KEY};
+use crate::account::{KEY, SIGNING_KEY};
+use crate::kinds;
+use crate::parts::Parts;
 
 const START: &str = "StartTranscriptionJob";
+/// The tag with the name of the object.
+const NAME: &str = "transcribe-operator.io/name";
 
 /// A heading.
 pub(crate) fn say(text: &str) {
@@ -21,7 +26,14 @@ pub(crate) fn say(text: &str) {
 
 /// Text as part of the story: indented.
 pub(crate) fn shown(text: &str) -> String {
-    text.lines().flat_map(|line| ["    ", line, "\n"]).collect()
+    let indent = |line: &str| {
+        if line.is_empty() {
+            "\n".to_owned()
+        } else {
+            format!("    {line}\n")
+        }
+    };
+    text.lines().map(indent).collect()
 }
 
 /// Tells it from the first job to the last.
@@ -29,6 +41,7 @@ pub(crate) async fn tell(parts: &Parts) -> anyhow::Result<()> {
     first_job(parts).await?;
     refused(parts).await?;
     killed(parts).await?;
+    kinds::tell(parts).await?;
     ledger(parts)?;
     deleted(parts).await
 }
@@ -40,7 +53,7 @@ async fn first_job(parts: &Parts) -> anyhow::Result<()> {
     let manifest = job("standup", KEY, "department: finance");
     write(parts, "standup.yaml", &manifest)?;
     println!("  $ cat standup.yaml\n{}", shown(&manifest));
-    show(parts, &["apply", "-f", "standup.yaml"]).await?;
+    show(&parts.tenant, &["apply", "-f", "standup.yaml"]).await?;
 
     say("... and watches it");
     watch(parts, "standup", "Completed").await?;
@@ -49,17 +62,17 @@ async fn first_job(parts: &Parts) -> anyhow::Result<()> {
         "How it went, and how the transcript is encrypted: the alias is resolved once, and the key's ARN is what was sent",
     );
     show(
-        parts,
+        &parts.tenant,
         &["wait", "tj/standup", "--for=condition=Finished", "--timeout=60s"],
     )
     .await?;
-    show(parts, &["get", "tj", "standup", "-o", "wide"]).await?;
+    show(&parts.tenant, &["get", "tj", "standup", "-o", "wide"]).await?;
     show(
-        parts,
+        &parts.tenant,
         &["get", "tj", "standup", "-o", "jsonpath={.status.encryption}{'\\n'}"],
     )
     .await?;
-    show(parts, &["describe", "tj", "standup"]).await
+    show(&parts.tenant, &["describe", "tj", "standup"]).await
 }
 
 async fn refused(parts: &Parts) -> anyhow::Result<()> {
@@ -107,16 +120,17 @@ async fn killed(parts: &Parts) -> anyhow::Result<()> {
     let kill = Fault::kill(parts.operator.killer());
     let kill = parts.way_to_aws.add(Rule::new(kill).operation(START).times(1).after());
     write(parts, "retro.yaml", &job("retro", KEY, "department: finance"))?;
-    show(parts, &["apply", "-f", "retro.yaml"]).await?;
+    show(&parts.tenant, &["apply", "-f", "retro.yaml"]).await?;
     parts.operator.wait(Duration::from_secs(30)).await?;
     kill.remove();
-    println!("  The operator is dead. AWS has the job (the second of these) ...\n");
-    for job in parts.aws.jobs() {
-        println!("    {} {}", job.name, job.status);
-    }
+    println!("  The operator is dead. AWS has the job ...\n");
+    let jobs = parts.aws.jobs();
+    let job = jobs.iter().find(|job| job.tags[NAME] == "retro");
+    let job = job.context("AWS does not have the job")?;
+    println!("    {} {}", job.name, job.status);
     println!("\n  ... and the object has no jobStatus: only what was written before AWS was asked.\n");
     let path = "jsonpath=jobName {.status.jobName}, jobStatus {.status.jobStatus}{'\\n'}";
-    show(parts, &["get", "tj", "retro", "-o", path]).await?;
+    show(&parts.tenant, &["get", "tj", "retro", "-o", path]).await?;
 
     say("It is started again, asks AWS what became of the job, and goes on");
     parts.operator.restart()?;
@@ -125,27 +139,39 @@ async fn killed(parts: &Parts) -> anyhow::Result<()> {
 }
 
 fn ledger(parts: &Parts) -> anyhow::Result<()> {
-    say("What AWS was asked to do: two objects, two jobs, each encrypted as its manifest says");
-    let starts: Vec<_> = parts
-        .aws
-        .ledger()
-        .into_iter()
-        .filter(|line| line.operation == START)
-        .collect();
-    for line in &starts {
-        println!("    {} {}", line.operation, line.job_name);
-        for member in ["OutputBucketName", "OutputEncryptionKMSKeyId", "KMSEncryptionContext"] {
-            println!("        {member:<25} {}", line.body[member]);
+    say("What AWS was asked to do: six objects, six jobs, each encrypted as its manifest and its class say");
+    let mut started = Vec::new();
+    for line in parts.aws.ledger() {
+        if !line.operation.starts_with("Start") {
+            continue;
         }
+        let name = &line.tags[NAME];
+        println!("    {} {name} as {}", line.operation, line.job_name);
+        for member in ["OutputEncryptionKMSKeyId", "KMSEncryptionContext"] {
+            let value = line.body.get(member).map_or("none".to_owned(), ToString::to_string);
+            println!("        {member:<25} {value}");
+        }
+        started.push(name.clone());
     }
-    anyhow::ensure!(starts.len() == 2, "{} jobs were started, not two", starts.len());
+    started.sort();
+    let each_once = ["complaint", "earnings-call", "retro", "standup", "therapy", "visit"];
+    anyhow::ensure!(started == each_once, "{started:?} were started");
     Ok(())
 }
 
 async fn deleted(parts: &Parts) -> anyhow::Result<()> {
-    say("The tenant deletes the objects; their records in AWS go with them, the transcripts in S3 stay");
-    show(parts, &["delete", "tj", "--all", "--timeout=60s"]).await?;
-    anyhow::ensure!(parts.aws.jobs().is_empty(), "a record is still there");
+    say(
+        "The tenant deletes the objects. Their records in AWS go with them, but for one that is to stay (deletionPolicy: Retain); \
+         what is in S3 stays",
+    );
+    show(&parts.tenant, &["delete", "transcribe", "--all", "--timeout=60s"]).await?;
+    let left = parts.aws.jobs();
+    println!("  What AWS still has:\n");
+    for job in &left {
+        println!("    {} {}", job.name, job.status);
+    }
+    let retained = left.iter().map(|job| job.kind.as_str());
+    anyhow::ensure!(retained.eq(["MedicalScribeJob"]), "left: {left:?}");
     Ok(())
 }
 
@@ -167,12 +193,13 @@ spec:
     )
 }
 
-fn write(parts: &Parts, file: &str, manifest: &str) -> anyhow::Result<()> {
+/// Writes a file that commands can name.
+pub(crate) fn write(parts: &Parts, file: &str, manifest: &str) -> anyhow::Result<()> {
     Ok(std::fs::write(parts.manifests.path().join(file), manifest)?)
 }
 
-/// A command of the tenant's, and what it prints.
-async fn show(parts: &Parts, args: &[&str]) -> anyhow::Result<()> {
+/// A command, and what it prints.
+pub(crate) async fn show(kubectl: &Kubectl, args: &[&str]) -> anyhow::Result<()> {
     let quoted = args.iter().map(|arg| {
         if arg.contains([' ', '{']) {
             format!("\"{arg}\"")
@@ -180,8 +207,11 @@ async fn show(parts: &Parts, args: &[&str]) -> anyhow::Result<()> {
             (*arg).to_owned()
         }
     });
-    println!("  $ kubectl {}", quoted.collect::<Vec<_>>().join(" "));
-    let output = parts.tenant.run(args).await?.ok()?;
+    let command = quoted.collect::<Vec<_>>().join(" ");
+    let several = command.matches(" -f ").count() > 1;
+    let separator = if several { " \\\n      -f " } else { " -f " };
+    println!("  $ kubectl {}", command.replace(" -f ", separator));
+    let output = kubectl.run(args).await?.ok()?;
     println!("{}", shown(&format!("{}{}", output.stdout, output.stderr)));
     Ok(())
 }
