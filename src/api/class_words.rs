@@ -187,7 +187,7 @@ closed_enum! {
     AccessCheck {
         /// The job is accepted with a warning.
         Warn = "Warn",
-        /// The job is refused.
+        /// The job is refused; while AWS KMS gives no answer it waits.
         Deny = "Deny",
         /// It is not asked.
         Off = "Off",

@@ -148,7 +148,7 @@ pub struct ClassOutput {
     pub allowed_buckets: Option<List<BucketPattern, 0, 64>>,
     /// The kinds that are accepted although AWS lets nobody choose their output's key, so that it has no prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unprefixed_kinds: Option<List<Kind, 0, 4>>,
+    pub unprefixed_kinds: Option<List<Kind, 0, { Kind::ALL.len() }>>,
     /// Accept jobs without any output bucket: Amazon Transcribe keeps their output, and no tenant can read it.
     #[serde(default)]
     pub allow_service_managed: bool,

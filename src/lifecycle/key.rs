@@ -81,13 +81,21 @@ pub fn judge(reference: &KmsKeyRef, account: Option<&str>, region: &str, seen: &
     }
 }
 
-/// A class may ask for proof that the key can be used: what was denied is then refused.
+/// A class may ask for proof that the key can be used: what was denied is then refused, and what is not known is waited for.
 pub fn enforce(check: AccessCheck, seen: &KeySeen, verdict: KeyVerdict) -> KeyVerdict {
     match (check, &seen.access, verdict) {
         (AccessCheck::Deny, Some(Access::Denied), KeyVerdict::Usable { .. }) => {
             let message = "AWS KMS denies the use of the key with this encryption context, and the class asks for proof that \
                            it can be used (verifyAccess); allow it in the key's policy, or use another key";
             KeyVerdict::Refused(Refusal::field(Reason::KeyUseDenied, KEY_FIELD, message))
+        }
+        (AccessCheck::Deny, Some(Access::Unknown(fault)), KeyVerdict::Usable { .. }) => {
+            let message = format!(
+                "the class asks for proof that the key can be used (verifyAccess), and AWS KMS did not give it ({}); it is \
+                 asked again",
+                fault.code
+            );
+            unsettled(Reason::KmsUnreachable, message, true)
         }
         (AccessCheck::Warn | AccessCheck::Deny | AccessCheck::Off, _, verdict) => verdict,
     }

@@ -89,7 +89,7 @@ fn a_class_may_ask_for_proof_that_the_key_can_be_used() {
         (
             AccessCheck::Deny,
             Access::Unknown(fault(FaultKind::Ambiguous, "Timeout")),
-            "doubted",
+            "waits KmsUnreachable",
         ),
     ] {
         let seen = KeySeen {
