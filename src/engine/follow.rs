@@ -50,13 +50,9 @@ impl Follower {
     pub async fn run(self) {
         let mut ticks = tokio::time::interval(self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut failures, mut skip) = (0, 0);
+        let mut failures = 0;
         loop {
             ticks.tick().await;
-            if skip > 0 {
-                skip -= 1;
-                continue;
-            }
             let followed = self.followed();
             self.metrics.following(&self.place.identity, self.kind, followed.len());
             if followed.is_empty() {
@@ -70,7 +66,7 @@ impl Follower {
                 }
                 Err(fault) => {
                     failures += 1;
-                    skip = skipped(failures);
+                    ticks.reset_after(self.interval.saturating_mul(1 + skipped(failures)));
                     self.warn(&fault);
                 }
             }

@@ -35,8 +35,55 @@ pub fn encryption(takes_context: bool) -> Vec<Case> {
     cases
 }
 
-pub fn medical() -> Vec<Case> {
+/// Of the kinds that have both.
+pub fn speakers_and_alternatives() -> Vec<Case> {
     let alternatives = Some(("spec.settings.maxAlternatives", "need each other"));
+    vec![
+        (
+            "speakers",
+            json!({"settings": {"showSpeakerLabels": true, "maxSpeakerLabels": 2}}),
+            None,
+        ),
+        (
+            "speakers without a number",
+            json!({"settings": {"showSpeakerLabels": true}}),
+            SPEAKERS,
+        ),
+        (
+            "a number of speakers alone",
+            json!({"settings": {"maxSpeakerLabels": 2}}),
+            SPEAKERS,
+        ),
+        (
+            "a number without speakers",
+            json!({"settings": {"showSpeakerLabels": false, "maxSpeakerLabels": 2}}),
+            SPEAKERS,
+        ),
+        ("no speakers", json!({"settings": {"showSpeakerLabels": false}}), None),
+        (
+            "speakers and channels",
+            json!({"settings": {"showSpeakerLabels": true, "maxSpeakerLabels": 2, "channelIdentification": true}}),
+            None,
+        ),
+        (
+            "alternatives",
+            json!({"settings": {"showAlternatives": true, "maxAlternatives": 2}}),
+            None,
+        ),
+        (
+            "alternatives without a number",
+            json!({"settings": {"showAlternatives": true}}),
+            alternatives,
+        ),
+        (
+            "a number of alternatives alone",
+            json!({"settings": {"maxAlternatives": 2}}),
+            alternatives,
+        ),
+    ]
+}
+
+pub fn medical() -> Vec<Case> {
     vec![
         (
             "another language",
@@ -49,26 +96,6 @@ pub fn medical() -> Vec<Case> {
             "redacted media",
             json!({"media": {"redactedMediaFileUri": "s3://media/b.wav"}}),
             MEDIA,
-        ),
-        (
-            "speakers and channels",
-            json!({"settings": {"showSpeakerLabels": true, "maxSpeakerLabels": 2, "channelIdentification": true}}),
-            None,
-        ),
-        (
-            "speakers without a number",
-            json!({"settings": {"showSpeakerLabels": true}}),
-            SPEAKERS,
-        ),
-        (
-            "alternatives without a number",
-            json!({"settings": {"showAlternatives": true}}),
-            alternatives,
-        ),
-        (
-            "a number of alternatives alone",
-            json!({"settings": {"maxAlternatives": 2}}),
-            alternatives,
         ),
         (
             "an output key whose bucket comes from the class",

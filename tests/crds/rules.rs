@@ -15,8 +15,8 @@ pub type Case = (&'static str, Value, Option<(&'static str, &'static str)>);
 fn cases(kind: Kind) -> Vec<Case> {
     let takes_context = kind != Kind::CallAnalyticsJob;
     let own = match kind {
-        Kind::TranscriptionJob => [languages(), features(), settings()].concat(),
-        Kind::MedicalTranscriptionJob => cases::medical(),
+        Kind::TranscriptionJob => [languages(), features(), cases::speakers_and_alternatives(), settings()].concat(),
+        Kind::MedicalTranscriptionJob => [cases::medical(), cases::speakers_and_alternatives()].concat(),
         Kind::CallAnalyticsJob => cases::analytics(),
         Kind::MedicalScribeJob => cases::scribe(),
     };
@@ -150,50 +150,7 @@ fn features() -> Vec<Case> {
 }
 
 fn settings() -> Vec<Case> {
-    let speakers = Some(("spec.settings.maxSpeakerLabels", "need each other"));
-    let alternatives = Some(("spec.settings.maxAlternatives", "need each other"));
     vec![
-        (
-            "speakers",
-            json!({"settings": {"showSpeakerLabels": true, "maxSpeakerLabels": 2}}),
-            None,
-        ),
-        (
-            "speakers without a number",
-            json!({"settings": {"showSpeakerLabels": true}}),
-            speakers,
-        ),
-        (
-            "a number of speakers alone",
-            json!({"settings": {"maxSpeakerLabels": 2}}),
-            speakers,
-        ),
-        (
-            "a number without speakers",
-            json!({"settings": {"showSpeakerLabels": false, "maxSpeakerLabels": 2}}),
-            speakers,
-        ),
-        ("no speakers", json!({"settings": {"showSpeakerLabels": false}}), None),
-        (
-            "speakers and channels",
-            json!({"settings": {"showSpeakerLabels": true, "maxSpeakerLabels": 2, "channelIdentification": true}}),
-            None,
-        ),
-        (
-            "alternatives",
-            json!({"settings": {"showAlternatives": true, "maxAlternatives": 2}}),
-            None,
-        ),
-        (
-            "alternatives without a number",
-            json!({"settings": {"showAlternatives": true}}),
-            alternatives,
-        ),
-        (
-            "a number of alternatives alone",
-            json!({"settings": {"maxAlternatives": 2}}),
-            alternatives,
-        ),
         (
             "a filter without a method",
             json!({"settings": {"vocabularyFilterName": "f"}}),

@@ -117,26 +117,23 @@ fn sts(sim: &AwsSim, key: Option<&str>) -> aws_sdk_sts::Client {
     aws_sdk_sts::Client::from_conf(config.build())
 }
 
+/// Makes a namespace with these service accounts.
+async fn namespace_with(kubectl: &Kubectl, namespace: &str, accounts: &[&str]) -> Result<()> {
+    kubectl.run(&["create", "namespace", namespace]).await?.ok()?;
+    for name in accounts {
+        let create = ["create", "serviceaccount", name, "-n", namespace];
+        kubectl.run(&create).await?.ok()?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_token_of_the_operators_service_account_for_sts_is_worth_its_role_and_no_other_is() {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let plane = signing().start().await.unwrap();
     let kubectl = Kubectl::new(&plane).unwrap();
     for namespace in [NAMESPACE, "payroll"] {
-        kubectl
-            .run(&["create", "namespace", namespace])
-            .await
-            .unwrap()
-            .ok()
-            .unwrap();
-        for name in [RELEASE, "other"] {
-            kubectl
-                .run(&["create", "serviceaccount", name, "-n", namespace])
-                .await
-                .unwrap()
-                .ok()
-                .unwrap();
-        }
+        namespace_with(&kubectl, namespace, &[RELEASE, "other"]).await.unwrap();
     }
     let sim = aws(Way::ServiceAccount, cluster(&plane).await.unwrap()).await.unwrap();
     let denied = "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity";
@@ -181,18 +178,7 @@ async fn eks_pod_identity_gives_the_operators_role_in_the_cluster_of_the_page_on
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let plane = signing().start().await.unwrap();
     let kubectl = Kubectl::new(&plane).unwrap();
-    kubectl
-        .run(&["create", "namespace", NAMESPACE])
-        .await
-        .unwrap()
-        .ok()
-        .unwrap();
-    kubectl
-        .run(&["create", "serviceaccount", RELEASE, "-n", NAMESPACE])
-        .await
-        .unwrap()
-        .ok()
-        .unwrap();
+    namespace_with(&kubectl, NAMESPACE, &[RELEASE]).await.unwrap();
     let token = plane
         .service_account_token_for(NAMESPACE, RELEASE, &[AGENT])
         .await

@@ -3,19 +3,16 @@
 use serde_json::{Value, json};
 
 use super::classes::{kms, role};
-use super::row::{Group, Row};
+use super::row::{A, Group, NA, Row, key};
+use crate::cases::{CONTEXT, KEY};
 
-const KEY: &str = "spec.encryption.kmsKeyId";
-const CONTEXT: &str = "spec.encryption.context";
 const BUCKET: &str = "spec.outputBucketName";
 const MEDIA: &str = "spec.media.mediaFileUri";
 
-const A: &str = "AAAA";
 /// Everybody who knows the class denies; the schema cannot tell.
 const D: &str = "-DDD";
 /// Only who knows the cluster denies.
 const L: &str = "-DD-";
-const NA: &str = "n/a";
 /// Call analytics takes no context, whatever the class says.
 const NONE: &str = "DDDD@spec.encryption.context:StartCallAnalyticsJob has no parameter";
 /// Nor does it where the class asks for one.
@@ -32,20 +29,7 @@ fn row(
     field: &'static str,
     says: &'static str,
 ) -> Row {
-    Row {
-        group: Group::Class,
-        name,
-        change,
-        cells,
-        field,
-        says,
-        edit: false,
-    }
-    .by(class)
-}
-
-fn key(key: &str) -> Value {
-    json!({"encryption": {"kmsKeyId": key}})
+    Row::new(Group::Class, name, change, cells, field, says).by(class)
 }
 
 fn media(uri: &str) -> Value {

@@ -9,7 +9,8 @@ use transcribe_operator::lifecycle::key::{enforce, judge};
 use transcribe_operator::lifecycle::{Access, KeyFacts, KeySeen, KeyVerdict, Refusal};
 
 use super::classes::kms;
-use super::row::{Group, Row};
+use super::row::{self, Group, Row};
+use crate::cases::KEY;
 use crate::layers::ACCOUNT;
 
 /// What other rows name, and KMS has nothing against.
@@ -114,15 +115,7 @@ pub fn rows() -> Vec<Row> {
     const A: [&str; 4] = ["AAAA"; 4];
     const D: [&str; 4] = ["-DD-"; 4];
     const LATER: [&str; 4] = ["----"; 4];
-    let row = |name, number: usize, cells, says| Row {
-        group: Group::Kms,
-        name,
-        change: json!({"encryption": {"kmsKeyId": id(number)}}),
-        cells,
-        field: "spec.encryption.kmsKeyId",
-        says,
-        edit: false,
-    };
+    let row = |name, number, cells, says| Row::new(Group::Kms, name, row::key(&id(number)), cells, KEY, says);
     vec![
         row("a key that can be used",               0,         A,     ""),
         row("a key that is disabled",               1,         D,     "the key is disabled"),

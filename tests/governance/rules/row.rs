@@ -82,6 +82,11 @@ pub struct Row {
     pub edit: bool,
 }
 
+/// A cell: every layer allows.
+pub const A: &str = "AAAA";
+/// A cell: the kind has no such rule or member.
+pub const NA: &str = "n/a";
+
 /// A row for a kind: `CWRK` in the letters `A` (allow), `D` (deny) and `-` (not judged) for CEL, webhook, reconciler and
 /// check, or `n/a`. Where another field is named or another text said than in the other kinds, `@field` and `:text` follow; a `*`
 /// at the end of a field stands for whatever is in it.
@@ -92,6 +97,26 @@ pub struct Cell<'a> {
 }
 
 impl Row {
+    /// Of a group, for jobs that are not submitted.
+    pub fn new(
+        group: Group,
+        name: &'static str,
+        change: Value,
+        cells: [&'static str; Kind::ALL.len()],
+        field: &'static str,
+        says: &'static str,
+    ) -> Self {
+        Self {
+            group,
+            name,
+            change,
+            cells,
+            field,
+            says,
+            edit: false,
+        }
+    }
+
     /// `None`: the kind has no such rule or member.
     pub fn cell(&self, kind: Kind) -> Option<Cell<'_>> {
         let text = self.cells[kind as usize];
@@ -125,6 +150,11 @@ impl Row {
         self.change["transcriptionClassName"] = json!(class);
         self
     }
+}
+
+/// A change of the key.
+pub fn key(key: &str) -> Value {
+    json!({"encryption": {"kmsKeyId": key}})
 }
 
 /// The least spec of a kind, by the rules of the class that allows everything.

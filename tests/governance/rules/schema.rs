@@ -2,35 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::row::{Group, Row};
+use super::row::{A, Group, NA, Row, key};
+use crate::cases::{CONTEXT, KEY};
 
-const KEY: &str = "spec.encryption.kmsKeyId";
-const CONTEXT: &str = "spec.encryption.context";
 /// Where AWS takes no context, and there is one.
 const NO_CONTEXT: &str = "DDDD@spec.encryption.context*:StartCallAnalyticsJob has no parameter";
 
-/// Every layer allows, or denies: it is in the schema.
-const A: &str = "AAAA";
+/// Every layer denies: it is in the schema.
 const D: &str = "DDDD";
-const NA: &str = "n/a";
 
 /// Roles that are another kind's.
 const OTHER_ROLES: &str = "DDDD@spec.channelDefinitions*:";
 
 fn row(name: &'static str, change: Value, cells: [&'static str; 4], field: &'static str, says: &'static str) -> Row {
-    Row {
-        group: Group::Cel,
-        name,
-        change,
-        cells,
-        field,
-        says,
-        edit: false,
-    }
-}
-
-fn key(key: &str) -> Value {
-    json!({"encryption": {"kmsKeyId": key}})
+    Row::new(Group::Cel, name, change, cells, field, says)
 }
 
 fn context(context: Value) -> Value {
