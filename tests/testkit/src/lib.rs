@@ -14,4 +14,5 @@ pub mod ports;
 pub mod process;
 pub mod rights;
 pub mod stage;
+pub mod wait;
 pub mod webhook;

@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -12,13 +11,16 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep, timeout};
 
 use crate::ports;
 use crate::process::{Process, remove_at_exit};
+use crate::wait::{self, Look};
 
 /// Where it notes every request.
 const RECORDING: &str = "requests.jsonl";
@@ -130,17 +132,31 @@ impl Moto {
     /// The calls of an operation that it was sent, such as `Transcribe.StartTranscriptionJob`, as their bodies: it keeps less of
     /// a job than it is told.
     pub fn sent(&self, target: &str) -> anyhow::Result<Vec<Value>> {
+        let of_body = |request: Value| {
+            let body: ByteString = serde_json::from_value(request["body"].clone())?;
+            Ok(serde_json::from_slice(&body.0)?)
+        };
+        self.recorded(target)?.into_iter().map(of_body).collect()
+    }
+
+    /// When those calls were signed, in whole seconds.
+    pub fn signed(&self, target: &str) -> anyhow::Result<Vec<Timestamp>> {
+        let of_head = |request: Value| {
+            let date = request["headers"]["X-Amz-Date"]
+                .as_str()
+                .context("a call without a date")?;
+            Ok(DateTime::strptime("%Y%m%dT%H%M%SZ", date)?
+                .to_zoned(TimeZone::UTC)?
+                .timestamp())
+        };
+        self.recorded(target)?.into_iter().map(of_head).collect()
+    }
+
+    fn recorded(&self, target: &str) -> anyhow::Result<Vec<Value>> {
         let recording = std::fs::read_to_string(self.folder.path().join(RECORDING))?;
-        let requests = recording.lines().map(serde_json::from_str::<Value>);
-        let mut sent = Vec::new();
-        for request in requests {
-            let request = request?;
-            if request["headers"]["X-Amz-Target"] == target {
-                let body: ByteString = serde_json::from_value(request["body"].clone())?;
-                sent.push(serde_json::from_slice(&body.0)?);
-            }
-        }
-        Ok(sent)
+        let requests: Vec<Value> = recording.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        let is_meant = |request: &Value| request["headers"]["X-Amz-Target"] == target;
+        Ok(requests.into_iter().filter(is_meant).collect())
     }
 
     /// The end of the log, for messages of failing tests.
@@ -149,22 +165,17 @@ impl Moto {
     }
 
     async fn wait_ready(&mut self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_mins(1);
-        loop {
+        wait::until("moto answers", async || {
             let request = self.request(Method::GET, "/moto-api/data.json").body(Full::default())?;
             let Err(error) = answer(request).await else {
-                return Ok(());
+                return Ok(Look::Done(()));
             };
             if let Some(status) = self.process.exited()? {
                 anyhow::bail!("moto ended ({status})\n{}", self.log_tail());
             }
-            anyhow::ensure!(
-                Instant::now() < deadline,
-                "moto does not answer: {error:#}\n{}",
-                self.log_tail()
-            );
-            sleep(Duration::from_millis(50)).await;
-        }
+            Ok(Look::Not(format!("{error:#}\n{}", self.log_tail())))
+        })
+        .await
     }
 
     fn request(&self, method: Method, path: &str) -> http::request::Builder {
@@ -175,12 +186,12 @@ impl Moto {
 /// The body of an answer that is a success; the error holds the body of any other.
 async fn answer(request: Request<Full<Bytes>>) -> anyhow::Result<String> {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let (status, body) = timeout(Duration::from_secs(30), async {
+    let whole = Box::pin(async {
         let answer = client.request(request).await?;
         let status = answer.status();
         anyhow::Ok((status, answer.into_body().collect().await?.to_bytes()))
-    })
-    .await??;
+    });
+    let (status, body) = wait::on("moto answers", whole).await??;
     let body = String::from_utf8_lossy(&body).into_owned();
     anyhow::ensure!(status.is_success(), "{status}: {body}");
     Ok(body)

@@ -12,10 +12,14 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use crate::ports;
 use crate::process::{Process, Signal, remove_at_exit};
+use crate::wait::{self, Look};
+
+/// How long an answer of the metrics port may take: a hung port is told apart from a slow machine.
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// The access key id that [`Builder::emulator`] gives an operator.
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -176,20 +180,13 @@ impl Operator {
         held(&self.process).exited()
     }
 
-    /// Waits until the process has ended; an error with the end of its log when it has not after `patience`.
-    pub async fn wait(&self, patience: Duration) -> anyhow::Result<ExitStatus> {
-        let deadline = Instant::now() + patience;
-        loop {
-            if let Some(status) = self.exited()? {
-                return Ok(status);
-            }
-            anyhow::ensure!(
-                Instant::now() < deadline,
-                "still running after {patience:?}\n{}",
-                self.log_tail()
-            );
-            sleep(Duration::from_millis(10)).await;
-        }
+    /// Waits until the process has ended.
+    pub async fn wait(&self) -> anyhow::Result<ExitStatus> {
+        wait::until("the operator ends", async || {
+            let log = || Look::Not(format!("still running\n{}", self.log_tail()));
+            Ok(self.exited()?.map_or_else(log, Look::Done))
+        })
+        .await
     }
 
     /// Every line the process has written, standard output and error together.
@@ -206,11 +203,9 @@ impl Operator {
     pub async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
         let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
         let uri = format!("http://127.0.0.1:{}{path}", self.port).parse()?;
-        let answer = timeout(Duration::from_secs(5), client.get(uri)).await??;
+        let answer = timeout(ANSWER, client.get(uri)).await??;
         let status = answer.status().as_u16();
-        let body = timeout(Duration::from_secs(5), answer.into_body().collect())
-            .await??
-            .to_bytes();
+        let body = timeout(ANSWER, answer.into_body().collect()).await??.to_bytes();
         Ok((status, String::from_utf8(body.into())?))
     }
 
@@ -227,37 +222,27 @@ impl Operator {
         Ok(sum(&self.metrics().await?, series))
     }
 
-    /// Waits until `/readyz` says 200; an error with the end of the log when the process ends first or takes more than a
-    /// minute.
+    /// Waits until `/readyz` says 200; an error with the end of the log when the process ends first.
     pub async fn wait_ready(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_mins(1);
-        while !matches!(self.get("/readyz").await, Ok((200, _))) {
+        wait::until("the operator is ready", async || {
+            if let Ok((200, _)) = self.get("/readyz").await {
+                return Ok(Look::Done(()));
+            }
             if let Some(status) = self.exited()? {
                 anyhow::bail!("ended before it was ready ({status})\n{}", self.log_tail());
             }
-            anyhow::ensure!(
-                Instant::now() < deadline,
-                "not ready after a minute\n{}",
-                self.log_tail()
-            );
-            sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
+            Ok(Look::Not(self.log_tail()))
+        })
+        .await
     }
 
     /// Waits until a line of the log contains `text`, and returns that line.
-    pub async fn wait_log(&self, text: &str, patience: Duration) -> anyhow::Result<String> {
-        let found = async {
-            loop {
-                if let Some(line) = self.logs().into_iter().find(|line| line.contains(text)) {
-                    return line;
-                }
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(patience, found)
-            .await
-            .with_context(|| format!("no line with {text:?} in the log\n{}", self.log_tail()))
+    pub async fn wait_log(&self, text: &str) -> anyhow::Result<String> {
+        wait::until(&format!("a line with {text:?} in the log"), async || {
+            let line = self.logs().into_iter().find(|line| line.contains(text));
+            Ok(line.map_or_else(|| Look::Not(self.log_tail()), Look::Done))
+        })
+        .await
     }
 }
 
@@ -292,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn its_output_and_its_end_can_be_seen() {
         let operator = shell("echo to stdout $1; echo to stderr >&2; exit 3");
-        assert_eq!(operator.wait(Duration::from_secs(10)).await.unwrap().code(), Some(3));
+        assert_eq!(operator.wait().await.unwrap().code(), Some(3));
         assert_eq!(operator.logs(), ["to stdout --metrics-listen", "to stderr"]);
         let error = operator.wait_ready().await.unwrap_err().to_string();
         assert!(
@@ -305,7 +290,7 @@ mod tests {
     #[tokio::test]
     async fn the_environment_of_the_machine_does_not_reach_it() {
         let operator = shell("env");
-        operator.wait(Duration::from_secs(10)).await.unwrap();
+        operator.wait().await.unwrap();
         let names: Vec<String> = operator
             .logs()
             .iter()
@@ -318,19 +303,16 @@ mod tests {
     #[tokio::test]
     async fn it_stops_goes_on_and_is_killed_and_restarted() {
         let operator = shell("while :; do echo tick; sleep 0.02; done");
-        operator.wait_log("tick", Duration::from_secs(10)).await.unwrap();
+        operator.wait_log("tick").await.unwrap();
         operator.stop().unwrap();
-        sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         let ticks = operator.logs().len();
-        sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(operator.logs().len(), ticks);
         operator.cont().unwrap();
-        let goes_on = async {
-            while operator.logs().len() == ticks {
-                sleep(Duration::from_millis(10)).await;
-            }
-        };
-        timeout(Duration::from_secs(10), goes_on).await.unwrap();
+        wait::until_so("it goes on", async || operator.logs().len() > ticks)
+            .await
+            .unwrap();
 
         let first = operator.pid();
         operator.killer()();
@@ -339,7 +321,7 @@ mod tests {
         assert_ne!(operator.pid(), first);
         assert!(operator.exited().unwrap().is_none());
         operator.terminate().unwrap();
-        operator.wait(Duration::from_secs(10)).await.unwrap();
+        operator.wait().await.unwrap();
     }
 
     #[test]

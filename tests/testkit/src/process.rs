@@ -158,9 +158,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::io::{BufRead as _, BufReader};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::*;
+    use crate::wait::{Look, until_blocking};
 
     fn sleeper(folder: &Path) -> Process {
         let mut command = Command::new("sleep");
@@ -217,11 +218,11 @@ mod tests {
         assert!(is_running(pid) && folder.exists());
         test.kill().unwrap();
         test.wait().unwrap();
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while (is_running(pid) || folder.exists()) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        assert!(!is_running(pid) && !folder.exists());
+        until_blocking("its process and its folder go along", || {
+            let (runs, is_there) = (is_running(pid), folder.exists());
+            Ok(Look::at(!runs && !is_there, format!("{runs} {is_there}")))
+        })
+        .unwrap();
         fs::remove_file(folder.with_added_extension("ended")).unwrap();
     }
 }

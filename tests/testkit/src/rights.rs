@@ -2,7 +2,6 @@
 //! operator's own service account.
 
 use std::fmt;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
@@ -10,10 +9,10 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams, TypeMeta};
 use serde_json::{Value, json};
 use tokio::process::Command;
-use tokio::time::{Instant, sleep};
 
 use crate::control_plane::{ControlPlane, program};
 use crate::install::{RELEASE, chart};
+use crate::wait::{self, Look};
 
 const KINDS: [&str; 5] = [
     "ServiceAccount",
@@ -22,8 +21,6 @@ const KINDS: [&str; 5] = [
     "Role",
     "RoleBinding",
 ];
-/// How long an API server may take to apply new rights.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the chart renders for one release about who may do what.
 #[derive(Clone, Debug)]
@@ -303,12 +300,11 @@ impl Account {
     }
 
     async fn until(&self, grant: &Grant, allowed: bool) -> anyhow::Result<()> {
-        let end = Instant::now() + PATIENCE;
-        while self.may(grant).await? != allowed {
-            ensure!(Instant::now() < end, "{}: {grant} is not {allowed}", self.user);
-            sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
+        let what = format!("{}: {grant} is {allowed}", self.user);
+        wait::until(&what, async || {
+            Ok(Look::at(self.may(grant).await? == allowed, "it is not"))
+        })
+        .await
     }
 }
 

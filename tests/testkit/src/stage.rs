@@ -1,7 +1,6 @@
 //! All parts together: a control plane with the CRDs, an AWS simulator, and operators that know both.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -10,7 +9,6 @@ use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::wait::{await_condition, conditions};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep};
 
 use crate::aws_sim::{AwsSim, Config};
 use crate::control_plane::{self, ControlPlane};
@@ -18,6 +16,7 @@ use crate::install::NAMESPACE;
 use crate::kubectl::Kubectl;
 use crate::operator::{Builder, Operator};
 use crate::rights::{Account, Rights};
+use crate::wait::{self, Look};
 
 /// The Region of a stage's operators.
 pub const REGION: &str = "eu-west-1";
@@ -84,9 +83,7 @@ impl Stage {
             let plural = file.file_stem().unwrap_or_default().to_string_lossy();
             let name = format!("{plural}.transcribe-operator.io");
             let served = await_condition(api.clone(), &name, conditions::is_crd_established());
-            tokio::time::timeout(Duration::from_secs(20), served)
-                .await
-                .context("the CRD is not served")??;
+            wait::on("the CRD is served", served).await??;
         }
         Ok(())
     }
@@ -151,25 +148,19 @@ impl Stage {
     }
 
     /// Waits until a job is as wanted; the error shows how it is instead.
-    pub async fn until(
-        &self,
-        namespace: &str,
-        name: &str,
-        patience: Duration,
-        wanted: impl Fn(&Value) -> bool,
-    ) -> anyhow::Result<Value> {
-        until(&self.jobs(namespace), name, patience, wanted).await
+    pub async fn until(&self, namespace: &str, name: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+        until(&self.jobs(namespace), name, wanted).await
     }
 
     /// Waits until a job's condition has this status and reason.
     pub async fn until_reason(&self, namespace: &str, name: &str, type_: &str, reason: &str) -> anyhow::Result<Value> {
         let wanted = |job: &Value| condition(job, type_).is_some_and(|c| c["reason"] == reason);
-        self.until(namespace, name, Duration::from_secs(30), wanted).await
+        self.until(namespace, name, wanted).await
     }
 
     /// Waits until an object is gone.
-    pub async fn until_gone(&self, namespace: &str, name: &str, patience: Duration) -> anyhow::Result<()> {
-        until_gone(&self.jobs(namespace), name, patience).await
+    pub async fn until_gone(&self, namespace: &str, name: &str) -> anyhow::Result<()> {
+        until_gone(&self.jobs(namespace), name).await
     }
 }
 
@@ -180,40 +171,24 @@ pub async fn stored(api: &Api<DynamicObject>, name: &str) -> anyhow::Result<Opti
 }
 
 /// Waits until an object is as wanted; the error shows how it is instead.
-pub async fn until(
-    api: &Api<DynamicObject>,
-    name: &str,
-    patience: Duration,
-    wanted: impl Fn(&Value) -> bool,
-) -> anyhow::Result<Value> {
-    let end = Instant::now() + patience;
-    loop {
-        let object = stored(api, name).await?;
-        if let Some(object) = object.as_ref().filter(|object| wanted(object)) {
-            return Ok(object.clone());
-        }
-        if Instant::now() >= end {
-            let shown = object.map_or_else(|| "gone".to_owned(), |object| format!("{:#}", object["status"]));
-            let all = api.resource_url();
-            anyhow::bail!("{all}/{name} is not as wanted after {patience:?}: {shown}");
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
+pub async fn until(api: &Api<DynamicObject>, name: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+    wait::until(&format!("{}/{name} is as wanted", api.resource_url()), async || {
+        Ok(match stored(api, name).await? {
+            Some(object) if wanted(&object) => Look::Done(object),
+            Some(object) => Look::Not(format!("{:#}", object["status"])),
+            None => Look::Not("gone".to_owned()),
+        })
+    })
+    .await
 }
 
 /// Waits until an object is gone.
-pub async fn until_gone(api: &Api<DynamicObject>, name: &str, patience: Duration) -> anyhow::Result<()> {
-    let end = Instant::now() + patience;
-    while let Some(object) = stored(api, name).await? {
-        let all = api.resource_url();
-        anyhow::ensure!(
-            Instant::now() < end,
-            "{all}/{name} is still there: {:#}",
-            object["status"]
-        );
-        sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
+pub async fn until_gone(api: &Api<DynamicObject>, name: &str) -> anyhow::Result<()> {
+    wait::until(&format!("{}/{name} is gone", api.resource_url()), async || {
+        let object = stored(api, name).await?;
+        Ok(object.map_or(Look::Done(()), |object| Look::Not(format!("{:#}", object["status"]))))
+    })
+    .await
 }
 
 /// What the chart gives operators that are told their cluster id, as those of a stage are; rendered once.

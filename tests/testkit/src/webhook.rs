@@ -1,7 +1,5 @@
 //! The operator's admission webhook: its certificate, and its registration at an API server.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::HttpsConnector;
@@ -16,10 +14,12 @@ use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use tempfile::TempDir;
-use tokio::time::timeout;
 
 use crate::aws_sim::tls::issue;
-use crate::ports;
+use crate::{ports, wait};
+
+/// The longest time that an API server can be told to wait for a webhook. What the chart says is for machines that are not tests.
+const LONGEST: i32 = 30;
 
 /// A client of a webhook.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ impl Caller {
         let request = http::Request::post(&self.url)
             .header("content-type", "application/json")
             .body(Full::new(body.into()))?;
-        let answer = timeout(Duration::from_secs(30), self.client.request(request)).await??;
+        let answer = wait::on("the webhook answers", self.client.request(request)).await??;
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await?.to_bytes();
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
@@ -155,7 +155,7 @@ impl Webhook {
             failure_policy: Some("Fail".to_owned()),
             rules: Some(vec![rule]),
             side_effects: "None".to_owned(),
-            timeout_seconds: Some(5),
+            timeout_seconds: Some(LONGEST),
             ..ValidatingWebhook::default()
         };
         let configuration = ValidatingWebhookConfiguration {

@@ -1,13 +1,11 @@
 //! The control plane is what it says: real, several at once, stoppable, and gone afterwards.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::time::{Duration, Instant};
-
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use kube::api::{Api, DeleteParams, ListParams};
 use testkit::control_plane::ControlPlane;
 use testkit::kubectl::{Helm, Kubectl};
-use tokio::time::sleep;
+use testkit::wait::until_so;
 
 const CONFIG_MAP: &str = "{apiVersion: v1, kind: ConfigMap, metadata: {name: kept}, data: {a: b}}";
 
@@ -57,10 +55,11 @@ async fn rights_are_enforced_and_service_accounts_have_tokens() {
     );
 
     let accounts = Api::<ServiceAccount>::namespaced(plane.client().unwrap(), &namespace);
-    until("the controllers make the default service account", async || {
+    until_so("the controllers make the default service account", async || {
         accounts.get("default").await.is_ok()
     })
-    .await;
+    .await
+    .unwrap();
     let token = plane.service_account_token(&namespace, "default").await.unwrap();
     let kubeconfig = plane.kubeconfig_with(&plane.url(), &token).unwrap();
     let kubectl = Kubectl::with_kubeconfig(plane, &kubeconfig).unwrap();
@@ -79,16 +78,17 @@ async fn with_controllers_a_deleted_namespace_ends() {
     let namespace = plane.namespace("ending").await.unwrap();
     let namespaces = Api::<Namespace>::all(plane.client().unwrap());
     namespaces.delete(&namespace, &DeleteParams::default()).await.unwrap();
-    until("the namespace is gone", async || {
+    until_so("the namespace is gone", async || {
         namespaces.get_opt(&namespace).await.unwrap().is_none()
     })
-    .await;
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
 async fn a_start_that_fails_shows_the_log_of_the_program_that_failed() {
     let failed = ControlPlane::builder().apiserver_arg("--no-such-flag").start().await;
-    let error = failed.err().unwrap().to_string();
+    let error = format!("{:#}", failed.err().unwrap());
     assert!(
         error.contains("kube-apiserver") && error.contains("unknown flag: --no-such-flag"),
         "{error}"
@@ -115,12 +115,4 @@ async fn helm_speaks_to_it() {
         .await
         .unwrap();
     assert_eq!(listed.ok().unwrap().stdout.trim(), "[]");
-}
-
-async fn until(what: &str, mut happened: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !happened().await {
-        assert!(Instant::now() < deadline, "still waiting: {what}");
-        sleep(Duration::from_millis(50)).await;
-    }
 }

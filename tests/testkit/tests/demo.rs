@@ -9,10 +9,10 @@
 )]
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use testkit::control_plane::program;
+use testkit::wait::{Look, until_blocking};
 use tokio::process::Command;
 
 async fn demo(folder: &TempDir, argument: Option<&str>) -> String {
@@ -45,20 +45,17 @@ fn processes(folder: &Path) -> Vec<String> {
 
 /// A process and a folder may go a moment after the demo.
 fn nothing_is_left(folder: &TempDir) {
-    let end = Instant::now() + Duration::from_secs(10);
-    loop {
-        let entries = std::fs::read_dir(folder.path()).unwrap();
+    until_blocking("nothing is left of the demo", || {
+        let entries = std::fs::read_dir(folder.path())?;
         let folders: Vec<_> = entries
             .map(|entry| entry.unwrap().file_name())
             .filter(|name| name != "state")
             .collect();
         let processes = processes(folder.path());
-        if folders.is_empty() && processes.is_empty() {
-            return;
-        }
-        assert!(Instant::now() < end, "left: {folders:?} {processes:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+        let gone = folders.is_empty() && processes.is_empty();
+        Ok(Look::at(gone, format!("left: {folders:?} {processes:?}")))
+    })
+    .unwrap();
 }
 
 #[tokio::test]

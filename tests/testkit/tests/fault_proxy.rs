@@ -1,14 +1,15 @@
 //! Every fault over real sockets, in front of a real API server and of a small server that counts.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -19,10 +20,8 @@ use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams, WatchEvent, Wat
 use serde_json::json;
 use testkit::control_plane::ControlPlane;
 use testkit::fault_proxy::{Class, Fault, FaultProxy, Rule};
-use tokio::time::timeout;
-
-const SHORT: Duration = Duration::from_millis(400);
-const LONG: Duration = Duration::from_secs(20);
+use testkit::wait;
+use tokio::time::Instant;
 
 /// A stand-in for AWS that counts what reaches it, a proxy in front of it, and a caller.
 struct Aws {
@@ -145,13 +144,23 @@ async fn a_duplicated_request_arrives_twice_and_the_second_answer_counts() {
     assert_eq!(aws.calls(), 2);
 }
 
-#[tokio::test]
+/// The hour passes when nothing else is left to do, since the clock is stopped.
+#[tokio::test(start_paused = true)]
 async fn a_delayed_request_arrives_late() {
     let aws = Aws::start().await;
-    aws.proxy.add(Rule::new(Fault::Delay(SHORT)).times(1));
+    let hour = Duration::from_hours(1);
+    let late = aws
+        .proxy
+        .add(Rule::new(Fault::Delay(hour)).operation("StartTranscriptionJob"));
     let began = Instant::now();
-    assert_eq!(aws.call("StartTranscriptionJob").await, said(1));
-    assert!(began.elapsed() >= SHORT);
+    let mut delayed = pin!(aws.call("StartTranscriptionJob"));
+    tokio::select! {
+        answer = &mut delayed => panic!("{answer:?}"),
+        () = late.until(1) => {}
+    }
+    assert_eq!((aws.calls(), began.elapsed()), (0, Duration::ZERO));
+    assert_eq!(delayed.await, said(1));
+    assert_eq!(began.elapsed().as_secs(), hour.as_secs());
 }
 
 #[tokio::test]
@@ -196,9 +205,19 @@ async fn half_an_answer_breaks_off_after_the_request_took_effect() {
 #[tokio::test]
 async fn nothing_comes_out_of_a_black_hole() {
     let aws = Aws::start().await;
-    let hole = aws.proxy.add(Rule::new(Fault::BlackHole));
-    timeout(SHORT, aws.call("StartTranscriptionJob")).await.unwrap_err();
-    assert_eq!((aws.calls(), hole.struck()), (0, 1));
+    let hole = aws
+        .proxy
+        .add(Rule::new(Fault::BlackHole).operation("StartTranscriptionJob"));
+    let mut swallowed = pin!(aws.call("StartTranscriptionJob"));
+    tokio::select! {
+        answer = &mut swallowed => panic!("{answer:?}"),
+        struck = wait::on("the request is swallowed", hole.until(1)) => struck.unwrap(),
+    }
+    for n in 1..=3 {
+        assert_eq!(aws.call("GetTranscriptionJob").await, said(n), "others pass it");
+    }
+    assert!(swallowed.now_or_never().is_none());
+    assert_eq!(hole.struck(), 1);
 }
 
 #[tokio::test]
@@ -209,17 +228,13 @@ async fn a_held_request_arrives_when_released_though_its_caller_has_gone() {
         .hold(Rule::new(Fault::Drop).operation("StartTranscriptionJob"));
     tokio::select! {
         answer = aws.call("StartTranscriptionJob") => panic!("{answer:?}"),
-        arrived = timeout(LONG, held.arrived(1)) => arrived.unwrap(),
+        arrived = wait::on("the request arrives", held.arrived(1)) => arrived.unwrap(),
     }
     assert_eq!((aws.calls(), held.count()), (0, 1));
     held.release();
-    timeout(LONG, async {
-        while aws.calls() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .unwrap();
+    wait::until_so("the released request arrives", async || aws.calls() == 1)
+        .await
+        .unwrap();
     assert_eq!(aws.call("StartTranscriptionJob").await, said(2));
 }
 
@@ -296,18 +311,24 @@ async fn a_watch_streams_freezes_and_goes_on() {
         .fields("metadata.name!=kube-root-ca.crt")
         .disable_bookmarks();
     let mut watch = maps.watch(&params, "0").await.unwrap().boxed();
-    let mut next = async |patience| match timeout(patience, watch.try_next()).await {
-        Ok(Ok(Some(WatchEvent::Added(map)))) => map.metadata.name,
-        Ok(other) => panic!("{other:?}"),
-        Err(_) => None,
+    let mut next = async || match wait::on("an event of the watch", watch.try_next()).await.unwrap() {
+        Ok(Some(WatchEvent::Added(map))) => map.metadata.name,
+        other => panic!("{other:?}"),
     };
     maps.create(&PostParams::default(), &config_map("one")).await.unwrap();
-    assert_eq!(next(LONG).await.as_deref(), Some("one"));
+    assert_eq!(next().await.as_deref(), Some("one"));
     let frozen = proxy.add(Rule::new(Fault::Freeze).query("watch=true"));
     maps.create(&PostParams::default(), &config_map("two")).await.unwrap();
-    assert_eq!(next(Duration::from_secs(2)).await, None);
+    let mut two = pin!(next());
+    tokio::select! {
+        event = &mut two => panic!("{event:?}"),
+        held = wait::on("the event is held back", frozen.until_frozen()) => held.unwrap(),
+    }
+    // What the proxy has meanwhile passed on of others has come, and the event has not.
+    maps.get("two").await.unwrap();
+    assert!(two.as_mut().now_or_never().is_none(), "it is not frozen");
     frozen.remove();
-    assert_eq!(next(LONG).await.as_deref(), Some("two"));
+    assert_eq!(two.await.as_deref(), Some("two"));
     assert_eq!(proxy.requests()[0].class, Class::Watch);
 }
 
@@ -318,6 +339,6 @@ async fn broken_connections_end_a_watch() {
     let mut watch = maps.watch(&WatchParams::default(), "0").await.unwrap().boxed();
     proxy.break_connections();
     let end = async { while let Ok(Some(_)) = watch.try_next().await {} };
-    timeout(LONG, end).await.unwrap();
+    wait::on("the watch ends", end).await.unwrap();
     maps.create(&PostParams::default(), &config_map("after")).await.unwrap();
 }

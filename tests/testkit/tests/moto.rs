@@ -1,16 +1,16 @@
 //! moto runs, holds keys, and moves jobs on by itself; of medical jobs it says what the simulator says.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
-
 use aws_sdk_transcribe::config::retry::RetryConfig;
 use aws_sdk_transcribe::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_transcribe::error::ProvideErrorMetadata;
-use aws_sdk_transcribe::types::{LanguageCode, Media, MedicalTranscriptionJob, Specialty, Type};
+use aws_sdk_transcribe::types::{
+    LanguageCode, Media, MedicalTranscriptionJob, Specialty, TranscriptionJobStatus, Type,
+};
 use serde_json::{Value, json};
 use testkit::aws_sim::{AwsSim, Config};
 use testkit::moto::Moto;
-use tokio::time::{Instant, sleep};
+use testkit::wait::{Look, until, until_so};
 
 const REGION: &str = "eu-west-1";
 
@@ -48,15 +48,12 @@ async fn a_job_is_done_after_a_while() {
     let job =
         json!({"TranscriptionJobName": "j", "LanguageCode": "en-US", "Media": {"MediaFileUri": "s3://media/a.wav"}});
     call("StartTranscriptionJob", job).await;
-    let end = Instant::now() + Duration::from_secs(20);
-    let status = async || {
+    until_so("the job is done", async || {
         let got = call("GetTranscriptionJob", json!({"TranscriptionJobName": "j"})).await;
-        got["TranscriptionJob"]["TranscriptionJobStatus"].clone()
-    };
-    while status().await != "COMPLETED" {
-        assert!(Instant::now() < end, "{}", moto.log_tail());
-        sleep(Duration::from_millis(100)).await;
-    }
+        got["TranscriptionJob"]["TranscriptionJobStatus"] == "COMPLETED"
+    })
+    .await
+    .unwrap();
 }
 
 fn client(url: &str) -> aws_sdk_transcribe::Client {
@@ -107,19 +104,19 @@ async fn life(url: &str) -> Vec<String> {
     let mut seen = vec![told(&get().await.unwrap_err()), told(&delete().await.unwrap_err())];
     seen.push(shown(start.clone().send().await.unwrap().medical_transcription_job));
     seen.push(told(&start.send().await.unwrap_err()));
-    let end = Instant::now() + Duration::from_secs(20);
-    let done = loop {
-        let job = get().await.unwrap().medical_transcription_job.unwrap();
+    let done = until("the job is done", async || {
+        let job = get().await?.medical_transcription_job.unwrap();
         let status = job
             .transcription_job_status
             .as_ref()
-            .map(|status| status.as_str().to_owned());
-        if status.as_deref() == Some("COMPLETED") {
-            break job;
-        }
-        assert!(Instant::now() < end, "{job:?}");
-        sleep(Duration::from_millis(50)).await;
-    };
+            .map(TranscriptionJobStatus::as_str);
+        Ok(if status == Some("COMPLETED") {
+            Look::Done(job)
+        } else {
+            Look::Not(format!("{job:?}"))
+        })
+    });
+    let done = done.await.unwrap();
     let times = [done.creation_time, done.start_time, done.completion_time].map(|time| time.is_some());
     seen.push(format!(
         "{times:?} {:?} {:?}",

@@ -1,13 +1,11 @@
 //! Operators have the chart's rights, and an administrator is none.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::time::Duration;
-
 use serde_json::json;
 use testkit::aws_sim::Config;
 use testkit::rights::{Account, Grant};
 use testkit::stage::Stage;
-use tokio::time::{sleep, timeout};
+use testkit::wait;
 
 #[tokio::test]
 async fn the_operators_of_a_stage_are_no_administrators() {
@@ -34,10 +32,9 @@ async fn the_operators_of_a_stage_are_no_administrators() {
         "subjects": [{"kind": "ServiceAccount", "namespace": namespace, "name": name}],
     });
     stage.kubectl.apply(&binding.to_string()).await.unwrap().ok().unwrap();
-    let refused = async {
-        while Account::of(&stage.plane, namespace, name).await.is_ok() {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(Duration::from_secs(20), refused).await.unwrap();
+    wait::until_so("an administrator is refused", async || {
+        Account::of(&stage.plane, namespace, name).await.is_err()
+    })
+    .await
+    .unwrap();
 }

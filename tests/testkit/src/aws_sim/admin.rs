@@ -143,7 +143,7 @@ async fn remove_job(State(sim): Shared, Path(name): Path<String>) -> Answer {
 }
 
 async fn finish(State(sim): Shared) -> Answer {
-    sim.finish_all();
+    sim.finish(|_| true);
     Ok(Json(json!({})))
 }
 

@@ -7,10 +7,10 @@ use http::StatusCode;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::output::bucket_and_key;
+use super::world::at;
 use super::{AwsSim, SessionCredentials};
 
 impl AwsSim {
@@ -30,7 +30,8 @@ impl AwsSim {
         uri: &str,
     ) -> anyhow::Result<Result<String, String>> {
         let (bucket, key) = bucket_and_key(uri).with_context(|| format!("not the URI of an object: {uri}"))?;
-        let date = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let now = at(self.sim.machine.now());
+        let date = now.strftime("%Y%m%dT%H%M%SZ").to_string();
         let scope = format!("{}/{}/{region}/s3/aws4_request", reader.access_key_id, &date[..8]);
         let (names, signature) = (
             "host;x-amz-content-sha256;x-amz-date;x-amz-security-token",

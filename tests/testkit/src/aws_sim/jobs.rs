@@ -4,7 +4,7 @@
 //! instant follows from when it was created, began, ended and was removed, so that a look can also be one at the past.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
 
 use serde_json::{Map, Value};
 
@@ -88,11 +88,18 @@ impl Job {
 
 type Scope = (String, String, &'static str);
 
+/// A job that has a slot: when it ends, and whether it had waited.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Running {
+    end: i64,
+    waited: bool,
+    key: Key,
+}
+
 /// The slots of one kind in one account and Region.
 #[derive(Debug, Default)]
 struct Slots {
-    /// When each running job ends, and whether it had waited.
-    running: BinaryHeap<Reverse<(i64, bool)>>,
+    running: BinaryHeap<Reverse<Running>>,
     waiting: VecDeque<Key>,
     running_after_wait: usize,
 }
@@ -159,7 +166,11 @@ impl Jobs {
         let slots = self.slots.entry(scope(&job.key)).or_default();
         if slots.running.len() < limit(job.key.entity, config) {
             let end = job.begin(job.created.saturating_add(config.queue_ms));
-            slots.running.push(Reverse((end, false)));
+            slots.running.push(Reverse(Running {
+                end,
+                waited: false,
+                key: job.key.clone(),
+            }));
         } else {
             slots.waiting.push_back(job.key.clone());
         }
@@ -196,22 +207,30 @@ impl Jobs {
         for ((_, _, entity), slots) in &mut self.slots {
             let limit = limit(entity, config);
             slots.admit(&mut self.by_key, limit, now);
-            while let Some(&Reverse((end, waited))) = slots.running.peek()
-                && end <= now
-            {
-                slots.running.pop();
+            while slots.running.peek().is_some_and(|Reverse(first)| first.end <= now) {
+                let Some(Reverse(Running { end, waited, .. })) = slots.running.pop() else {
+                    break;
+                };
                 slots.running_after_wait -= usize::from(waited);
                 slots.admit(&mut self.by_key, limit, end);
             }
         }
     }
 
-    /// End every job that is not at its end yet, the waiting ones too.
-    pub(super) fn finish_all(&mut self, now: i64) {
-        self.slots.clear();
-        for job in self.by_key.values_mut().filter(|job| !job.is_terminal(now)) {
+    /// End the jobs that are not at their end yet and that `which` picks, the waiting ones too.
+    pub(super) fn finish(&mut self, now: i64, which: impl Fn(&Job) -> bool) {
+        let mut ended = HashSet::new();
+        for job in self
+            .by_key
+            .values_mut()
+            .filter(|job| !job.is_terminal(now) && which(job))
+        {
             job.started = Some(job.started.map_or(now, |started| started.min(now)));
             job.ended = Some(now);
+            ended.insert(&job.key);
+        }
+        for slots in self.slots.values_mut() {
+            slots.leave(&ended);
         }
     }
 
@@ -248,10 +267,17 @@ impl Slots {
                 .filter(|job| job.removed.is_none() && job.started.is_none())
             {
                 let end = job.begin(at.max(job.created));
-                self.running.push(Reverse((end, true)));
+                self.running.push(Reverse(Running { end, waited: true, key }));
                 self.running_after_wait += 1;
             }
         }
+    }
+
+    /// These jobs have no slot any more and wait for none.
+    fn leave(&mut self, ended: &HashSet<&Key>) {
+        self.waiting.retain(|key| !ended.contains(key));
+        self.running.retain(|Reverse(running)| !ended.contains(&running.key));
+        self.running_after_wait = self.running.iter().filter(|Reverse(running)| running.waited).count();
     }
 }
 

@@ -52,6 +52,7 @@ mod admin_identity;
 mod auth;
 mod buckets;
 mod client;
+mod clock;
 mod config;
 mod eks;
 mod error;
@@ -102,7 +103,7 @@ pub use kms_keys::{DEFAULT_KEY_ALIAS, DEFAULT_KEY_ID, DEFAULT_KEY_REGIONS, Key, 
 pub use ledger::{Calls, LedgerLine};
 pub use model::Model;
 pub use trail::TrailEvent;
-use world::{Sim, World};
+use world::{Sim, World, at};
 
 /// A running simulator. It stops when dropped.
 #[derive(Debug)]
@@ -293,7 +294,25 @@ impl AwsSim {
 
     /// End every job now.
     pub fn finish_all(&self) {
-        self.sim.finish_all();
+        self.finish(|_| true);
+    }
+
+    /// End the jobs now that `which` picks.
+    pub fn finish(&self, which: impl Fn(&JobView) -> bool) {
+        self.sim.finish(which);
+    }
+
+    /// Stop the machine's clock for this simulator; the time at which it stands. From now on jobs move, delays end, sessions
+    /// expire and rates recover only by [`Self::pass`].
+    #[expect(clippy::must_use_candidate, reason = "the time is for those who ask")]
+    pub fn stop_clock(&self) -> Timestamp {
+        self.pass(0)
+    }
+
+    /// Let so many milliseconds pass on the clock, which is stopped from then on if it was not; the time that it shows then.
+    #[expect(clippy::must_use_candidate, reason = "the time is for those who ask")]
+    pub fn pass(&self, ms: i64) -> Timestamp {
+        at(self.sim.machine.pass(ms))
     }
 
     /// Close every connection and stop.

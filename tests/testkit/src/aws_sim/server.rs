@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -126,7 +125,7 @@ async fn process(sim: Arc<Sim>, incoming: Incoming) -> Reply {
     let operation = incoming.operation(&sim);
     let fault = sim.pick_fault(&operation, &incoming.job_name(), &incoming.key_id());
     match fault {
-        Some((When::Before, What::Delay(ms))) => tokio::time::sleep(Duration::from_millis(ms)).await,
+        Some((When::Before, What::Delay(ms))) => sim.machine.sleep(ms).await,
         Some((When::Before, what)) => {
             incoming.count(&sim, &operation, "fault");
             return incoming.suffer(what);
@@ -134,7 +133,7 @@ async fn process(sim: Arc<Sim>, incoming: Incoming) -> Reply {
         Some((When::After, what)) => {
             let reply = answer(&sim, &operation, &incoming);
             if let What::Delay(ms) = what {
-                tokio::time::sleep(Duration::from_millis(ms)).await;
+                sim.machine.sleep(ms).await;
                 return reply;
             }
             return incoming.suffer(what);

@@ -1,12 +1,13 @@
 //! The state of a simulator, behind one lock.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::buckets::Buckets;
+use super::clock::Clock;
 use super::eks::Clusters;
 use super::iam::Directory;
 use super::kms_controls::KmsCalls;
@@ -21,6 +22,7 @@ pub(super) struct Sim {
     pub(super) kms: Model,
     pub(super) sts: Model,
     pub(super) ca_pem: Option<String>,
+    pub(super) machine: Arc<Clock>,
     world: Mutex<World>,
 }
 
@@ -36,6 +38,7 @@ pub(super) struct World {
     pub(super) ledger: ledger::Ledger,
     pub(super) faults: faults::Faults,
     pub(super) seen: outcomes::Seen,
+    machine: Arc<Clock>,
     nonce: u64,
 }
 
@@ -51,7 +54,8 @@ pub(super) struct Estate {
 impl Sim {
     pub(super) fn new(config: Config) -> anyhow::Result<Self> {
         let ledger = ledger::Ledger::open(config.ledger.as_deref())?;
-        let now = at(Timestamp::now().as_millisecond().saturating_add(config.clock_offset_ms));
+        let machine = Arc::<Clock>::default();
+        let now = at(machine.now().saturating_add(config.clock_offset_ms));
         let world = World {
             config,
             jobs: jobs::Jobs::default(),
@@ -67,6 +71,7 @@ impl Sim {
             ledger,
             faults: faults::Faults::default(),
             seen: outcomes::Seen::default(),
+            machine: machine.clone(),
             nonce: 0,
         };
         Ok(Self {
@@ -74,6 +79,7 @@ impl Sim {
             kms: Model::kms()?,
             sts: Model::sts()?,
             ca_pem: None,
+            machine,
             world: Mutex::new(world),
         })
     }
@@ -101,20 +107,10 @@ impl Sim {
 
     pub(super) fn jobs(&self) -> Vec<JobView> {
         let mut world = self.world();
+        let now = world.now();
         let World { config, jobs, .. } = &mut *world;
-        let now = Timestamp::now().as_millisecond();
         jobs.advance(now, config);
-        let view = |job: &jobs::Job| JobView {
-            account: job.key.account.clone(),
-            region: job.key.region.clone(),
-            kind: job.key.entity.to_owned(),
-            name: job.key.name.clone(),
-            status: job.status(now).to_owned(),
-            created: at(job.created.saturating_add(job.clock_offset)),
-            tags: job.tags.clone(),
-            request: Value::Object(job.request.clone()),
-        };
-        jobs.all(now).map(view).collect()
+        jobs.all(now).map(|job| view(job, now)).collect()
     }
 
     pub(super) fn put_foreign_job(&self, foreign: &ForeignJob) -> anyhow::Result<()> {
@@ -130,18 +126,17 @@ impl Sim {
         world.jobs.remove(name, now)
     }
 
-    pub(super) fn finish_all(&self) {
+    pub(super) fn finish(&self, which: impl Fn(&JobView) -> bool) {
         let mut world = self.world();
         let now = world.now();
-        world.jobs.finish_all(now);
+        world.jobs.finish(now, |job| which(&view(job, now)));
     }
 }
 
 impl World {
-    /// The machine's clock, in milliseconds.
-    #[expect(clippy::unused_self, reason = "reads as a property of the world")]
+    /// The machine's clock, in milliseconds, or what it shows while it is stopped.
     pub(super) fn now(&self) -> i64 {
-        Timestamp::now().as_millisecond()
+        self.machine.now()
     }
 
     /// The simulator's clock at an instant of the machine's.
@@ -178,7 +173,21 @@ impl World {
     }
 }
 
-fn at(ms: i64) -> Timestamp {
+/// What the controls show of a job.
+fn view(job: &jobs::Job, now: i64) -> JobView {
+    JobView {
+        account: job.key.account.clone(),
+        region: job.key.region.clone(),
+        kind: job.key.entity.to_owned(),
+        name: job.key.name.clone(),
+        status: job.status(now).to_owned(),
+        created: at(job.created.saturating_add(job.clock_offset)),
+        tags: job.tags.clone(),
+        request: Value::Object(job.request.clone()),
+    }
+}
+
+pub(super) fn at(ms: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH
         .saturating_add(SignedDuration::from_millis(ms))
         .unwrap_or(Timestamp::MAX)

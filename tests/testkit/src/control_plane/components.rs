@@ -5,6 +5,10 @@ use std::process::Command;
 use super::certificates::Certificates;
 use super::programs::program;
 
+/// How much the heap may grow before it is collected, in percent. A control plane of a test is small and short-lived: it
+/// spends a quarter less CPU this way, and takes 100 MB more.
+const GOGC: &str = "400";
+
 /// The ports that one control plane listens on, all on the loopback address.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ports {
@@ -18,6 +22,7 @@ pub(super) fn etcd(ports: Ports, data: &str) -> anyhow::Result<Command> {
     let client = format!("http://127.0.0.1:{}", ports.etcd);
     let peer = format!("http://127.0.0.1:{}", ports.peer);
     let mut command = Command::new(program("etcd")?);
+    command.env("GOGC", GOGC);
     command.args(["--unsafe-no-fsync", "--data-dir", data, "--log-level", "warn"]);
     command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
     command.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);
@@ -28,6 +33,7 @@ pub(super) fn etcd(ports: Ports, data: &str) -> anyhow::Result<Command> {
 /// An API server with RBAC, tokens of service accounts, and one administrator known by a token.
 pub(super) fn apiserver(ports: Ports, tls: &Certificates, more: &[String]) -> anyhow::Result<Command> {
     let mut command = Command::new(program("kube-apiserver")?);
+    command.env("GOGC", GOGC);
     command.args([
         format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd),
         format!("--secure-port={}", ports.apiserver),

@@ -117,6 +117,11 @@ impl Active {
         *self.rule.struck.borrow()
     }
 
+    /// Waits until it holds something back: a part of an answer has come from upstream, and waits here for the rule to go.
+    pub async fn until_frozen(&self) {
+        self.rule.frozen.subscribe().wait_for(|frozen| *frozen).await.ok();
+    }
+
     /// Waits until it has struck `n` requests.
     pub async fn until(&self, n: usize) {
         // The sender lives in the rule that `self` holds.
@@ -159,6 +164,7 @@ struct Counted {
     rule: Rule,
     matched: Mutex<usize>,
     struck: watch::Sender<usize>,
+    frozen: watch::Sender<bool>,
 }
 
 impl Counted {
@@ -167,6 +173,7 @@ impl Counted {
             rule,
             matched: Mutex::default(),
             struck: watch::Sender::default(),
+            frozen: watch::Sender::default(),
         }
     }
 
@@ -241,10 +248,15 @@ impl Shared {
         }
     }
 
+    fn freezing(&self, seen: &Seen) -> Option<Arc<Counted>> {
+        held(&self.rules).iter().find(|rule| rule.freezes(seen)).cloned()
+    }
+
     /// Waits while a rule freezes the answer of this request.
     async fn thaw(&self, seen: &Seen) {
         let mut changed = self.changed.subscribe();
-        while held(&self.rules).iter().any(|rule| rule.freezes(seen)) {
+        while let Some(rule) = self.freezing(seen) {
+            rule.frozen.send_replace(true);
             // The sender is in `self`.
             changed.changed().await.ok();
         }

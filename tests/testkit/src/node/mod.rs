@@ -16,22 +16,23 @@
 
 mod parts;
 mod pods;
-#[cfg(test)]
-mod tests;
+mod traces;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::TempDir;
 
+pub use traces::Traces;
+
 use crate::control_plane::{self, ControlPlane};
 use crate::process::{self, Process};
+use crate::wait::{self, Look};
 
 /// The node's address. What listens there can be reached from Pods.
 pub const ADDRESS: &str = "10.89.0.1";
@@ -149,17 +150,12 @@ impl Node {
     }
 
     fn wait_entered(&mut self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !self.folder.path().join("ready").exists() {
+        wait::until_blocking("the node's namespaces are ready", || {
+            let log = self.namespaces.log_tail(20);
             let ended = self.namespaces.exited()?;
-            anyhow::ensure!(
-                ended.is_none() && Instant::now() < deadline,
-                "the node's namespaces are not ready ({ended:?})\n{}",
-                self.namespaces.log_tail(20)
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
+            anyhow::ensure!(ended.is_none(), "they ended ({ended:?})\n{log}");
+            Ok(Look::at(self.folder.path().join("ready").exists(), log))
+        })
     }
 }
 
@@ -192,17 +188,30 @@ pub fn image(archive: &Path, name: &str, program: impl AsRef<OsStr>) -> anyhow::
     Ok(())
 }
 
+/// Sees whether this machine can run a node. The error is a [`NotHere`] where it cannot.
+pub fn check() -> anyhow::Result<()> {
+    ask(&["--check"]).map(drop)
+}
+
 /// The folder of the node's programs; the script builds them when it has to, once, and says so.
 fn programs() -> anyhow::Result<PathBuf> {
+    ask(&[]).map(PathBuf::from)
+}
+
+/// What scripts/node says.
+fn ask(args: &[&str]) -> anyhow::Result<String> {
     const CANNOT: i32 = 69;
-    let output = Command::new(script("node")).stderr(Stdio::inherit()).output();
+    let output = Command::new(script("node"))
+        .args(args)
+        .stderr(Stdio::inherit())
+        .output();
     let output = output.context("scripts/node")?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if output.status.code() == Some(CANNOT) {
         return Err(NotHere(said).into());
     }
     anyhow::ensure!(output.status.success(), "scripts/node failed; what it said is above");
-    Ok(PathBuf::from(said))
+    Ok(said)
 }
 
 fn script(name: &str) -> PathBuf {

@@ -3,17 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tokio::time::sleep;
 
 use super::{ADDRESS, Node, text};
 use crate::control_plane::ControlPlane;
 use crate::kubectl::Kubectl;
+use crate::wait::{self, Look};
 
-/// How long the parts may take on a busy machine; a second or two are usual.
-const PATIENCE: Duration = Duration::from_mins(2);
 /// The node's name in the cluster.
 const NAME: &str = "node";
 
@@ -68,11 +65,11 @@ impl Node {
 
     /// Puts images into containerd's store, as soon as it answers.
     pub(super) async fn import(&mut self, images: &[&Path]) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while self.ctr(&["version"]).await.is_err() {
-            self.alive(deadline)?;
-            sleep(Duration::from_millis(50)).await;
-        }
+        wait::until("containerd answers", async || {
+            let answers = self.ctr(&["version"]).await.is_ok();
+            Ok(Look::at(answers, self.running()?))
+        })
+        .await?;
         let pause = self.programs.join("pause.tar");
         for image in [&[pause.as_path()], images].concat() {
             let image = image.to_str().context("the path of the image is not UTF-8")?;
@@ -98,28 +95,22 @@ impl Node {
 
     /// Waits until the cluster sees the node as ready.
     pub(super) async fn wait_ready(&mut self, plane: &ControlPlane) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
         let kubectl = Kubectl::new(plane)?;
-        let wait = ["wait", "--for=condition=Ready", "node", NAME, "--timeout=1s"];
-        while !kubectl.run(&wait).await?.success {
-            self.alive(deadline)?;
-            sleep(Duration::from_millis(50)).await;
-        }
-        Ok(())
+        let status = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status}"#;
+        wait::until("the node is ready", async || {
+            let answer = kubectl.run(&["get", "node", NAME, "-o", status]).await?;
+            Ok(Look::at(answer.stdout == "True", self.running()?))
+        })
+        .await
     }
 
-    /// An error with the ends of the logs when a part has ended, or when the time is up.
-    fn alive(&mut self, deadline: Instant) -> anyhow::Result<()> {
+    /// The ends of the logs; an error with them when a part has ended.
+    fn running(&mut self) -> anyhow::Result<String> {
         let mut ended = false;
         for part in &mut self.parts {
             ended |= part.exited()?.is_some();
         }
         anyhow::ensure!(!ended, "a part of the node ended\n{}", self.log_tails());
-        anyhow::ensure!(
-            Instant::now() < deadline,
-            "not ready after {PATIENCE:?}\n{}",
-            self.log_tails()
-        );
-        Ok(())
+        Ok(self.log_tails())
     }
 }

@@ -25,8 +25,10 @@ mod tenants;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::io::BufRead as _;
-use std::time::{Duration, Instant, SystemTime};
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_transcribe::config::retry::RetryConfig;
 use aws_sdk_transcribe::config::timeout::TimeoutConfig;
@@ -34,6 +36,7 @@ use aws_sdk_transcribe::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_transcribe::error::ProvideErrorMetadata;
 use aws_sdk_transcribe::types::{LanguageCode, Media};
 use aws_smithy_async::time::StaticTimeSource;
+use futures::FutureExt as _;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -44,9 +47,12 @@ use testkit::aws_sim::{
     AwsSim, Bucket, Config, DEFAULT_KEY_ALIAS, DEFAULT_KEY_ID, FaultRule, ForeignJob, Key, KeyFault, KeyState,
     LedgerLine, Model, OutcomeRule, Role, SessionCredentials, Statuses, User, What, When, outcomes,
 };
+use testkit::wait;
 
 use kinds::{KINDS, Kind, with};
 
+/// How long a client waits for an answer: it strikes only where the simulator hangs.
+const ANSWER: Duration = Duration::from_mins(1);
 /// Of the kind that stands for all where a test is not about the kind.
 const START: &str = "StartTranscriptionJob";
 const GET: &str = "GetTranscriptionJob";
@@ -78,11 +84,7 @@ fn sdk_config(sim: &AwsSim) -> aws_sdk_transcribe::config::Builder {
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
         .retry_config(RetryConfig::disabled())
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_timeout(Duration::from_secs(2))
-                .build(),
-        )
+        .timeout_config(TimeoutConfig::builder().operation_timeout(ANSWER).build())
 }
 
 /// A client of KMS: in a Region, with an access key.
@@ -103,11 +105,7 @@ fn kms_as(sim: &AwsSim, region: &str, credentials: Credentials) -> aws_sdk_kms::
         .region(Region::new(region.to_owned()))
         .credentials_provider(credentials)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_timeout(Duration::from_secs(2))
-                .build(),
-        );
+        .timeout_config(TimeoutConfig::builder().operation_timeout(ANSWER).build());
     aws_sdk_kms::Client::from_conf(config.build())
 }
 
@@ -253,6 +251,21 @@ impl<'s> Raw<'s> {
 
 async fn call(sim: &AwsSim, operation: &str, body: Value) -> Answer {
     Raw::new(sim).call(operation, body).await
+}
+
+/// A call that suffers a fault and gets no answer: there is none when the fault has struck, and none when later calls have been
+/// answered.
+async fn is_not_answered<T: Debug>(sim: &AwsSim, fault: usize, unanswered: impl Future<Output = T>) {
+    let mut unanswered = pin!(unanswered);
+    let struck = wait::until_so("the fault strikes", async || sim.fired(fault) == 1);
+    tokio::select! {
+        answer = &mut unanswered => panic!("an answer: {answer:?}"),
+        struck = struck => struck.unwrap(),
+    }
+    for _ in 0..3 {
+        call(sim, "ListTagsForResource", json!({})).await;
+    }
+    assert!(unanswered.now_or_never().is_none(), "an answer");
 }
 
 /// A Start request of a TranscriptionJob that AWS accepts, changed by the members of `change`; a null takes one away.

@@ -27,6 +27,7 @@ async fn slots_are_limited_and_deferred_jobs_wait_in_order() {
     for kind in &KINDS {
         let Some(deferred) = kind.deferred else { continue };
         let sim = sim_with(|config| (config.concurrent, config.queued) = (Some(2), 2)).await;
+        sim.stop_clock();
         for name in ["a", "b"] {
             assert_eq!(kind.begin(&sim, name, json!({})).await.status, 200);
         }
@@ -47,7 +48,9 @@ async fn slots_are_limited_and_deferred_jobs_wait_in_order() {
         sim.set_config(|config| config.concurrent = Some(3));
         let status = |name: &str| sim.jobs().into_iter().find(|job| job.name == name).unwrap().status;
         assert_eq!((status("d").as_str(), status("e").as_str()), ("IN_PROGRESS", "QUEUED"));
-        tokio::time::sleep(Duration::from_millis(1300)).await;
+        sim.pass(999);
+        assert_eq!((status("d").as_str(), status("e").as_str()), ("IN_PROGRESS", "QUEUED"));
+        sim.pass(1);
         assert_eq!(
             (status("d").as_str(), status("e").as_str()),
             ("COMPLETED", "IN_PROGRESS")
@@ -58,8 +61,27 @@ async fn slots_are_limited_and_deferred_jobs_wait_in_order() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_ended_by_hand_leaves_its_slot_and_no_other_does() {
+    for kind in &KINDS {
+        let Some(deferred) = kind.deferred else { continue };
+        let sim = sim_with(|config| config.concurrent = Some(2)).await;
+        for (name, change) in [("a", json!({})), ("b", json!({})), ("c", deferred()), ("d", deferred())] {
+            assert_eq!(kind.begin(&sim, name, change).await.status, 200, "{}", kind.entity);
+        }
+        let states = || -> Vec<String> { sim.jobs().into_iter().map(|job| job.status).collect() };
+        assert_eq!(states(), ["IN_PROGRESS", "IN_PROGRESS", "QUEUED", "QUEUED"]);
+        sim.finish(|job| job.name == "a" || job.name == "d");
+        assert_eq!(states(), ["COMPLETED", "IN_PROGRESS", "IN_PROGRESS", "COMPLETED"]);
+        assert_eq!(kind.begin(&sim, "e", json!({})).await.code(), "LimitExceededException");
+        sim.finish(|job| job.name == "c");
+        assert_eq!(kind.begin(&sim, "e", json!({})).await.status, 200, "{}", kind.entity);
+    }
+}
+
+#[tokio::test]
 async fn jobs_that_waited_leave_a_tenth_of_the_slots_to_others() {
     let sim = sim_with(|config| (config.concurrent, config.run_ms) = (Some(4), 1500)).await;
+    sim.stop_clock();
     for name in ["a", "b", "c", "d"] {
         assert_eq!(call(&sim, START, request(name, json!({}))).await.status, 200);
     }
@@ -69,7 +91,7 @@ async fn jobs_that_waited_leave_a_tenth_of_the_slots_to_others() {
     for name in ["w", "x", "y", "z"] {
         assert_eq!(call(&sim, START, request(name, defer.clone())).await.status, 200);
     }
-    tokio::time::sleep(Duration::from_millis(1600)).await;
+    sim.pass(1500);
     let jobs = sim.jobs();
     let with = |status: &str| {
         jobs.iter()

@@ -5,7 +5,8 @@ use super::*;
 #[tokio::test]
 async fn a_dead_letter_is_refused_by_its_signing_time() {
     let sim = sim().await;
-    let at = |minutes: u64| SystemTime::now() - Duration::from_secs(minutes * 60);
+    let now = sim.stop_clock();
+    let at = |minutes: u64| SystemTime::from(now) - Duration::from_mins(minutes);
     for (minutes, wanted) in [(14, Ok(())), (16, Err("InvalidSignatureException".to_owned()))] {
         let client = aws_sdk_transcribe::Client::from_conf(
             sdk_config(&sim).time_source(StaticTimeSource::new(at(minutes))).build(),
@@ -24,7 +25,7 @@ async fn a_dead_letter_is_refused_by_its_signing_time() {
         (-3, "none"),
         (3, "none"),
     ] {
-        raw.signed_at = Timestamp::now() + SignedDuration::from_secs(seconds);
+        raw.signed_at = now + SignedDuration::from_secs(seconds);
         let answer = raw.call(START, request(&format!("job{seconds}"), json!({}))).await;
         assert!(answer.message().starts_with(wanted), "{seconds}: {}", answer.text);
     }
@@ -35,6 +36,7 @@ async fn a_dead_letter_is_refused_by_its_signing_time() {
 #[tokio::test]
 async fn the_date_header_tells_the_simulators_clock() {
     let sim = sim_with(|config| config.clock_offset_ms = 3_600_000).await;
+    let ahead = sim.stop_clock() + SignedDuration::from_hours(1);
     let answer = call(&sim, START, request("job", json!({}))).await;
     assert_eq!(
         answer.code(),
@@ -43,15 +45,14 @@ async fn the_date_header_tells_the_simulators_clock() {
     );
     let date = answer.headers["date"].to_str().unwrap();
     let date = Timestamp::strptime("%a, %d %b %Y %H:%M:%S %z", date.replace("GMT", "+0000")).unwrap();
-    let ahead = date.duration_since(Timestamp::now()).as_secs();
-    assert!((3595..=3600).contains(&ahead), "{ahead} s");
+    assert_eq!(date.as_second(), ahead.as_second());
     assert_eq!(answer.headers["x-amzn-requestid"].len(), 36);
 
     let mut raw = Raw::new(&sim);
-    raw.signed_at = Timestamp::now() + SignedDuration::from_hours(1);
+    raw.signed_at = ahead;
     let created = raw.call(START, request("job", json!({}))).await.json()["TranscriptionJob"]["CreationTime"].clone();
-    let ahead = created.as_f64().unwrap() - Timestamp::now().as_duration().as_secs_f64();
-    assert!((3590.0..3601.0).contains(&ahead), "{ahead} s");
+    let created = Timestamp::UNIX_EPOCH + SignedDuration::try_from_secs_f64(created.as_f64().unwrap()).unwrap();
+    assert_eq!(created.round(jiff::Unit::Millisecond).unwrap(), ahead);
 }
 
 #[tokio::test]
@@ -65,25 +66,25 @@ async fn faults_hit_before_or_after_the_call_is_applied() {
     };
     #[rustfmt::skip]
     let table = [
-        (When::Before, error("InternalFailureException"), "InternalFailureException", 0),
-        (When::After, error("InternalFailureException"), "InternalFailureException", 1),
-        (When::Before, error("ThrottlingException"), "ThrottlingException", 0),
-        (When::Before, What::Drop, "none", 0),
-        (When::After, What::Drop, "none", 1),
-        (When::Before, What::BlackHole, "none", 0),
-        (When::After, What::BlackHole, "none", 1),
-        (When::After, What::Garbage, "none", 1),
-        (When::Before, What::Raw {status: 502, body: "<html>".into(), }, "none", 0),
+        (When::Before, error("InternalFailureException"), Some("InternalFailureException"), 0),
+        (When::After, error("InternalFailureException"), Some("InternalFailureException"), 1),
+        (When::Before, error("ThrottlingException"), Some("ThrottlingException"), 0),
+        (When::Before, What::Drop, Some("none"), 0),
+        (When::After, What::Drop, Some("none"), 1),
+        (When::Before, What::BlackHole, None, 0),
+        (When::After, What::BlackHole, None, 1),
+        (When::After, What::Garbage, Some("none"), 1),
+        (When::Before, What::Raw {status: 502, body: "<html>".into(), }, Some("none"), 0),
     ];
     let mut applied = 0;
     for (index, (when, what, code, lines)) in table.into_iter().enumerate() {
         let fault = sim.fault(FaultRule::next(START, when, what));
         let name = format!("job-{index}");
-        assert_eq!(
-            start(&client, &name, "s3://media/a.wav").await,
-            Err(code.to_owned()),
-            "row {index}"
-        );
+        let started = start(&client, &name, "s3://media/a.wav");
+        match code {
+            Some(code) => assert_eq!(started.await, Err(code.to_owned()), "row {index}"),
+            None => is_not_answered(&sim, fault, started).await,
+        }
         applied += lines;
         assert_eq!((sim.ledger().len(), sim.fired(fault)), (applied, 1), "row {index}");
     }
@@ -105,25 +106,26 @@ async fn a_dropped_call_ends_the_connection_without_a_byte() {
 #[tokio::test]
 async fn a_delayed_call_happens_although_its_client_has_gone() {
     let sim = sim().await;
+    sim.stop_clock();
     let rule = FaultRule {
         job_name_contains: Some("late".into()),
         ..FaultRule::default()
     };
-    sim.fault(FaultRule {
+    let fault = sim.fault(FaultRule {
         what: What::Delay(600),
         ..rule
     });
-    let config = sdk_config(&sim).timeout_config(
-        TimeoutConfig::builder()
-            .operation_timeout(Duration::from_millis(200))
-            .build(),
-    );
-    let client = aws_sdk_transcribe::Client::from_conf(config.build());
-    assert_eq!(start(&client, "late", "s3://media/a.wav").await, Err("none".to_owned()));
+    let client = sdk(&sim);
+    is_not_answered(&sim, fault, start(&client, "late", "s3://media/a.wav")).await;
     start(&client, "next", "s3://media/a.wav").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(800)).await;
-    let order: Vec<_> = sim.ledger().into_iter().map(|line| line.job_name).collect();
-    assert_eq!(order, ["next", "late"]);
+    let order = || -> Vec<String> { sim.ledger().into_iter().map(|line| line.job_name).collect() };
+    sim.pass(599);
+    assert_eq!(order(), ["next"]);
+    sim.pass(1);
+    wait::until_so("the late one arrives", async || order().len() == 2)
+        .await
+        .unwrap();
+    assert_eq!(order(), ["next", "late"]);
 }
 
 #[tokio::test]

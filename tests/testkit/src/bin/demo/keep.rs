@@ -5,11 +5,11 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::control_plane::program;
+use testkit::wait::{Look, until_blocking};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::parts::{Parts, folder};
@@ -129,11 +129,9 @@ pub(crate) fn down() -> anyhow::Result<()> {
         return Ok(());
     };
     kill_process(pid, Signal::TERM)?;
-    let end = Instant::now() + Duration::from_secs(20);
-    while word.staying().is_some() {
-        anyhow::ensure!(Instant::now() < end, "the demo has not ended after 20 s");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until_blocking("the demo ends", || {
+        Ok(Look::at(word.staying().is_none(), "it still runs"))
+    })?;
     fs::remove_file(&word.pid)?;
     println!("The demo is down.");
     Ok(())

@@ -3,6 +3,7 @@
 use std::fs;
 
 use testkit::stage::repository;
+use testkit::wait::TIMEOUT;
 
 use crate::parts::Parts;
 use crate::story::{say, show, shown, write};
@@ -27,13 +28,7 @@ pub(crate) async fn tell(parts: &Parts) -> anyhow::Result<()> {
         apply.extend(["-f", example]);
     }
     show(&parts.tenant, &apply).await?;
-    let wait = [
-        "wait",
-        "transcribe",
-        "--all",
-        "--for=condition=Finished",
-        "--timeout=60s",
-    ];
+    let wait = ["wait", "transcribe", "--all", "--for=condition=Finished", TIMEOUT];
     show(&parts.tenant, &wait).await?;
     show(&parts.tenant, &["get", "transcribe"]).await
 }
@@ -47,7 +42,7 @@ async fn class(parts: &Parts) -> anyhow::Result<()> {
     show(&parts.admin, &["apply", "-f", "class.yaml"]).await?;
     show(
         &parts.admin,
-        &["wait", "tcls/finance", "--for=condition=Ready", "--timeout=60s"],
+        &["wait", "tcls/finance", "--for=condition=Ready", TIMEOUT],
     )
     .await
 }

@@ -1,15 +1,14 @@
 //! The walk-through.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use testkit::control_plane::program;
 use testkit::fault_proxy::{Fault, Rule};
 use testkit::kubectl::Kubectl;
+use testkit::wait::{self, TIMEOUT};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
-use tokio::time::timeout;
 
 use crate::account::{KEY, SIGNING_KEY};
 use crate::kinds;
@@ -63,7 +62,7 @@ async fn first_job(parts: &Parts) -> anyhow::Result<()> {
     );
     show(
         &parts.tenant,
-        &["wait", "tj/standup", "--for=condition=Finished", "--timeout=60s"],
+        &["wait", "tj/standup", "--for=condition=Finished", TIMEOUT],
     )
     .await?;
     show(&parts.tenant, &["get", "tj", "standup", "-o", "wide"]).await?;
@@ -121,7 +120,7 @@ async fn killed(parts: &Parts) -> anyhow::Result<()> {
     let kill = parts.way_to_aws.add(Rule::new(kill).operation(START).times(1).after());
     write(parts, "retro.yaml", &job("retro", KEY, "department: finance"))?;
     show(&parts.tenant, &["apply", "-f", "retro.yaml"]).await?;
-    parts.operator.wait(Duration::from_secs(30)).await?;
+    parts.operator.wait().await?;
     kill.remove();
     println!("  The operator is dead. AWS has the job ...\n");
     let jobs = parts.aws.jobs();
@@ -164,7 +163,7 @@ async fn deleted(parts: &Parts) -> anyhow::Result<()> {
         "The tenant deletes the objects. Their records in AWS go with them, but for one that is to stay (deletionPolicy: Retain); \
          what is in S3 stays",
     );
-    show(&parts.tenant, &["delete", "transcribe", "--all", "--timeout=60s"]).await?;
+    show(&parts.tenant, &["delete", "transcribe", "--all", TIMEOUT]).await?;
     let left = parts.aws.jobs();
     println!("  What AWS still has:\n");
     for job in &left {
@@ -216,7 +215,7 @@ pub(crate) async fn show(kubectl: &Kubectl, args: &[&str]) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Shows how a job changes, until its line says `until`.
+/// Shows how a job changes, until its line says `until`. Each line is progress.
 async fn watch(parts: &Parts, name: &str, until: &str) -> anyhow::Result<()> {
     println!("  $ kubectl get tj {name} --watch");
     let mut kubectl = Command::new(program("kubectl")?);
@@ -225,16 +224,11 @@ async fn watch(parts: &Parts, name: &str, until: &str) -> anyhow::Result<()> {
         .env("KUBECONFIG", &parts.kubeconfig);
     let mut kubectl = kubectl.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
     let mut lines = BufReader::new(kubectl.stdout.take().context("stdout is piped")?).lines();
-    let watched = async {
-        while let Some(line) = lines.next_line().await? {
-            println!("    {line}");
-            if line.contains(until) {
-                return Ok(());
-            }
+    while let Some(line) = wait::on(&format!("{name} is {until}"), lines.next_line()).await?? {
+        println!("    {line}");
+        if line.contains(until) {
+            return Ok(());
         }
-        anyhow::bail!("the watch ended")
-    };
-    timeout(Duration::from_mins(1), watched)
-        .await
-        .with_context(|| format!("{name} is not {until}"))?
+    }
+    anyhow::bail!("the watch ended")
 }
