@@ -1,17 +1,16 @@
 //! The controls: suspend, start deadline, time to live, back-off limit, a look on demand.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use testkit::aws_sim::What;
 use testkit::aws_sim::When;
 use testkit::stage::condition;
-use tokio::time::sleep;
 
-use crate::scene::{BOUND, error, job, job_name, message, says, tenant, types};
+use crate::scene::{BOUND, Tenant, error, eventually, job, job_name, lists, message, says, tenant, time, types};
 
 const START: &str = "StartTranscriptionJob";
+const KIND: &str = "TranscriptionJob";
 
 pub async fn a_suspended_job_is_submitted_when_it_is_resumed_and_not_before() -> Result<()> {
     let tenant = tenant("suspended").await?;
@@ -55,7 +54,7 @@ pub async fn suspending_a_submitted_job_says_that_it_comes_too_late() -> Result<
 
 pub async fn a_throttled_job_fails_at_its_start_deadline_and_nothing_is_billed() -> Result<()> {
     let tenant = tenant("deadline").await?;
-    let uid = tenant.hold("job", json!({"startDeadlineSeconds": 3})).await?;
+    let uid = tenant.hold("job", json!({})).await?;
     tenant.fault(
         &uid,
         START,
@@ -64,6 +63,8 @@ pub async fn a_throttled_job_fails_at_its_start_deadline_and_nothing_is_billed()
         error("ThrottlingException", "Rate exceeded"),
     );
     tenant.resume("job").await?;
+    tenant.until_reason("job", "Ready", "Throttled").await?;
+    tenant.deadline_in("job", 2).await?;
     let seen = tenant.until_finished("job", "StartDeadlineExceeded").await?;
     let parts = ["spec.startDeadlineSeconds", "nothing was billed"];
     says(&message(&seen, "Failed", "True", "StartDeadlineExceeded")?, &parts)?;
@@ -74,8 +75,11 @@ pub async fn a_throttled_job_fails_at_its_start_deadline_and_nothing_is_billed()
 
 pub async fn a_stalled_job_fails_at_its_start_deadline_too() -> Result<()> {
     let tenant = tenant("deadline-stalled").await?;
-    let spec = json!({"startDeadlineSeconds": 2, "encryption": {"kmsKeyId": "alias/finance"}});
-    tenant.apply(&job("job", spec)).await?;
+    tenant
+        .apply(&job("job", json!({"encryption": {"kmsKeyId": "alias/finance"}})))
+        .await?;
+    tenant.until_reason("job", "Stalled", "KeyNotFound").await?;
+    tenant.deadline_in("job", 2).await?;
     let seen = tenant.until_finished("job", "StartDeadlineExceeded").await?;
     says(
         &message(&seen, "Failed", "True", "StartDeadlineExceeded")?,
@@ -87,12 +91,16 @@ pub async fn a_stalled_job_fails_at_its_start_deadline_too() -> Result<()> {
 
 pub async fn a_finished_job_goes_when_its_time_to_live_is_over_and_its_record_with_it() -> Result<()> {
     let tenant = tenant("ttl").await?;
-    tenant.apply(&job("job", json!({"ttlSecondsAfterFinished": 2}))).await?;
-    let seen = tenant.until_finished("job", "Completed").await?;
-    let uid = seen["metadata"]["uid"].as_str().context("a uid")?;
+    let uid = tenant.hold("job", json!({"ttlSecondsAfterFinished": 2})).await?;
+    // It is watched before it runs, so that its end is seen although it goes soon after.
+    let (seen, ()) = tokio::try_join!(tenant.until_finished("job", "Completed"), tenant.resume("job"))?;
     tenant.until_gone("job").await?;
-    assert_eq!((tenant.starts(uid).len(), tenant.deletes(uid).len()), (1, 1));
-    assert!(tenant.records(uid).is_empty());
+    let deletes = tenant.deletes(&uid);
+    assert_eq!((tenant.starts(&uid).len(), deletes.len()), (1, 1));
+    let finished = condition(&seen, "Finished").context("it is finished")?;
+    let lived = deletes[0].time.duration_since(time(&finished["lastTransitionTime"])?);
+    assert!(lived >= SignedDuration::from_secs(2), "gone after {lived}");
+    assert!(tenant.records(&uid).is_empty());
     Ok(())
 }
 
@@ -186,8 +194,8 @@ pub async fn a_failure_that_the_same_media_meets_again_is_not_repeated() -> Resu
 pub async fn a_submission_without_a_reply_is_taken_back_only_when_it_can_no_longer_arrive() -> Result<()> {
     let tenant = tenant("withdrawn").await?;
     let uid = tenant.hold("job", json!({})).await?;
-    tenant.fault(&uid, START, 1, When::Before, What::Drop);
-    tenant.resume("job").await?;
+    // It is suspended while its Start is under way, so that none follows.
+    lose_start(&tenant, &uid, json!({"suspend": true})).await?;
     let seen = tenant
         .until("job", |seen| seen["status"]["refusal"].is_object())
         .await?;
@@ -198,7 +206,6 @@ pub async fn a_submission_without_a_reply_is_taken_back_only_when_it_can_no_long
     assert_eq!(seen["status"]["submission"]["outcome"], "Sent");
     let sent = time(&seen["status"]["submission"]["startedAt"])?;
 
-    tenant.edit("job", json!({"suspend": true})).await?;
     let seen = tenant.until_reason("job", "Ready", "Withdrawing").await?;
     let told = message(&seen, "Reconciling", "True", "Withdrawing")?;
     says(&told, &["is being taken back", "could still arrive until"])?;
@@ -210,17 +217,14 @@ pub async fn a_submission_without_a_reply_is_taken_back_only_when_it_can_no_long
         &message(&seen, "Ready", "False", "Accepted")?,
         &["taken back", "nothing was billed"],
     )?;
-    let waited = jiff::Timestamp::now().duration_since(sent);
-    assert!(
-        waited >= jiff::SignedDuration::try_from(BOUND)?,
-        "taken back after {waited}"
-    );
+    let waited = tenant.last_look(&uid)?.duration_since(sent);
+    assert!(waited >= BOUND, "taken back after {waited}");
     let seen = tenant.until_reason("job", "Suspended", "Suspended").await?;
     assert_eq!(
         (&seen["status"]["jobName"], &seen["status"]["attempts"]),
         (&Value::Null, &Value::Null)
     );
-    says(&tenant.until_event("job", "Accepted").await?, &["nothing was billed"])?;
+    says(&tenant.until_told("job", "Accepted").await?, &["nothing was billed"])?;
     assert!(tenant.starts(&uid).is_empty());
 
     tenant
@@ -236,9 +240,8 @@ pub async fn a_submission_without_a_reply_is_taken_back_only_when_it_can_no_long
 
 pub async fn a_deadline_that_strikes_while_a_reply_is_lost_fails_the_job_only_when_nothing_can_arrive() -> Result<()> {
     let tenant = tenant("deadline-lost").await?;
-    let uid = tenant.hold("job", json!({"startDeadlineSeconds": 1})).await?;
-    tenant.fault(&uid, START, 1, When::Before, What::Drop);
-    tenant.resume("job").await?;
+    let uid = tenant.hold("job", json!({})).await?;
+    lose_start(&tenant, &uid, json!({"startDeadlineSeconds": 1})).await?;
     let seen = tenant.until_reason("job", "Ready", "Withdrawing").await?;
     let told = message(&seen, "Reconciling", "True", "Withdrawing")?;
     assert!(!told.contains("nothing was billed"), "{told}");
@@ -248,17 +251,18 @@ pub async fn a_deadline_that_strikes_while_a_reply_is_lost_fails_the_job_only_wh
         &message(&seen, "Failed", "True", "StartDeadlineExceeded")?,
         &["nothing was billed"],
     )?;
-    let waited = jiff::Timestamp::now().duration_since(sent);
-    assert!(
-        waited >= jiff::SignedDuration::try_from(BOUND)?,
-        "failed after {waited}"
-    );
+    let waited = tenant.last_look(&uid)?.duration_since(sent);
+    assert!(waited >= BOUND, "failed after {waited}");
     assert!(tenant.starts(&uid).is_empty());
     Ok(())
 }
 
-fn time(value: &Value) -> Result<jiff::Timestamp> {
-    Ok(value.as_str().context("a time")?.parse()?)
+/// Lets a held job go, keeps its Start from AWS without a reply, and edits the spec while the operator waits for the reply.
+async fn lose_start(tenant: &Tenant<'_>, uid: &str, spec: Value) -> Result<()> {
+    let fault = tenant.fault(uid, START, 1, When::Before, What::BlackHole);
+    tenant.resume("job").await?;
+    eventually("the Start is sent", || tenant.sim().fired(fault) == 1).await?;
+    tenant.edit_now("job", spec).await
 }
 
 pub async fn the_annotation_reconcile_at_makes_the_operator_look_at_a_running_job_once() -> Result<()> {
@@ -266,7 +270,7 @@ pub async fn the_annotation_reconcile_at_makes_the_operator_look_at_a_running_jo
     tenant.apply(&job("slow", json!({}))).await?;
     tenant.until_reason("slow", "Ready", "InProgress").await?;
     let gets = tenant.count(&tenant.uid("slow").await?, "GetTranscriptionJob");
-    sleep(Duration::from_secs(1)).await;
+    lists(tenant.sim(), KIND, 6).await?;
     assert_eq!(tenant.sim().fired(gets), 0, "a running job is followed by lists");
     for at in ["2026-01-01", "again"] {
         tenant.look_now("slow", at).await?;
@@ -274,7 +278,7 @@ pub async fn the_annotation_reconcile_at_makes_the_operator_look_at_a_running_jo
             .until("slow", |seen| seen["status"]["lastHandledReconcileAt"] == at)
             .await?;
     }
-    sleep(Duration::from_millis(500)).await;
+    lists(tenant.sim(), KIND, 4).await?;
     assert_eq!(tenant.sim().fired(gets), 2);
     let seen = tenant.job("slow").await?;
     assert!(condition(&seen, "Ready").is_some_and(|ready| ready["reason"] == "InProgress"));

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use testkit::stage::BUCKET;
+use testkit::wait;
 
 use crate::scene::{KEY, ROLE, bare, job, job_name, message, says, tenant, types};
 
@@ -11,7 +12,7 @@ pub async fn a_job_with_a_key_runs_once_and_its_status_says_how() -> Result<()> 
     let encryption = json!({"kmsKeyId": KEY, "context": {"department": "finance", "stage": "prod"}});
     tenant.apply(&job("standup", json!({"encryption": encryption}))).await?;
     tenant
-        .kubectl(&["wait", "tj/standup", "--for=condition=Finished", "--timeout=60s"])
+        .kubectl(&["wait", "tj/standup", "--for=condition=Finished", wait::TIMEOUT])
         .await?;
 
     let seen = tenant.job("standup").await?;
@@ -51,7 +52,7 @@ pub async fn a_job_with_a_key_runs_once_and_its_status_says_how() -> Result<()> 
         &tenant.kubectl(&["get", "tj", "-o", "wide"]).await?,
         &[KEY, transcript, "en-US"],
     )?;
-    tenant.until_event("standup", "Completed").await?;
+    tenant.until_told("standup", "Completed").await?;
     says(
         &tenant.kubectl(&["describe", "tj", "standup"]).await?,
         &["Events:", "InProgress", "Completed"],

@@ -1,20 +1,20 @@
 //! The key and its context, judged at `kubectl apply` by the webhook and again by the reconciler before a Start.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use testkit::aws_sim::{Config, FaultRule, Key, KeyState, What, When};
 use testkit::operator::Operator;
 use testkit::stage::{REGION, Stage};
+use testkit::wait::{self, Look};
 use testkit::webhook::Webhook;
-use tokio::time::{Instant, sleep};
 
-use crate::scene::{KEY, Tenant, error, eventually, job, message, operator, says};
+use crate::scene::{KEY, Tenant, error, job, message, operator, says};
 
 const DESCRIBE: &str = "DescribeKey";
 const START: &str = "StartTranscriptionJob";
+/// What the webhook warns of when it has no answer.
+const UNANSWERED: &str = "AWS KMS could not be asked about the key (";
 
 /// A stage whose API server asks the operator's webhook.
 struct Governed {
@@ -48,15 +48,12 @@ impl Governed {
     async fn admits(&self) -> Result<()> {
         let tenant = self.tenant("probe").await?;
         let probe = job("probe", json!({"transcriptionClassName": "nobody"})).to_string();
-        let end = Instant::now() + Duration::from_secs(20);
-        loop {
+        wait::until("the webhook is asked", async || {
             let seen = tenant.run(&["create", "--dry-run=server", "-f", "-"], &probe).await?;
-            if seen.stderr.contains("there is no class 'nobody'") {
-                return Ok(());
-            }
-            ensure!(Instant::now() < end, "the webhook is not asked: {}", seen.stderr);
-            sleep(Duration::from_millis(100)).await;
-        }
+            let asked = seen.stderr.contains("there is no class 'nobody'");
+            Ok(Look::at(asked, seen.stderr))
+        })
+        .await
     }
 
     async fn tenant(&self, prefix: &str) -> Result<Tenant<'_>> {
@@ -87,6 +84,20 @@ fn encrypted(name: &str, key: &str) -> Value {
 async fn create(tenant: &Tenant<'_>, manifest: &Value) -> Result<(bool, String)> {
     let seen = tenant.run(&["create", "-f", "-"], &manifest.to_string()).await?;
     Ok((seen.success, seen.stderr))
+}
+
+/// Creates an object anew until KMS has answered in time: the webhook waits no longer than a person would, and admits.
+async fn create_judged(tenant: &Tenant<'_>, name: &str, manifest: &Value) -> Result<(bool, String)> {
+    wait::until("KMS answers in time", async || {
+        let (created, printed) = create(tenant, manifest).await?;
+        if !printed.contains(UNANSWERED) {
+            return Ok(Look::Done((created, printed)));
+        }
+        tenant.delete(name).await?;
+        tenant.until_gone(name).await?;
+        Ok(Look::Not(printed))
+    })
+    .await
 }
 
 /// A policy that lets the account use the key, with these statements on top.
@@ -233,7 +244,8 @@ pub async fn each_key_and_permission_is_judged_at_apply_and_before_the_start() -
     let mut wrong = Vec::new();
     for (number, (name, change, apply, _)) in (0..).step_by(2).zip(TABLE) {
         let arn = governed.key(number, *change)?;
-        let (created, printed) = create(&tenant, &encrypted(&format!("{name}-applied"), &arn)).await?;
+        let applied = format!("{name}-applied");
+        let (created, printed) = create_judged(&tenant, &applied, &encrypted(&applied, &arn)).await?;
         println!("{name:26} apply: {}", printed.lines().next().unwrap_or("(quiet)"));
         let as_expected = match apply {
             Apply::Quiet => created && printed.is_empty(),
@@ -241,7 +253,7 @@ pub async fn each_key_and_permission_is_judged_at_apply_and_before_the_start() -
                 created && printed.contains("Warning: spec.encryption.kmsKeyId: ") && printed.contains(part)
             }
             Apply::Denies(part) => {
-                let object = format!("The TranscriptionJob \"{name}-applied\"");
+                let object = format!("The TranscriptionJob \"{applied}\"");
                 let head = format!("{object} is invalid: spec.encryption.kmsKeyId: Invalid value: \"{arn}\": ");
                 !created && printed.starts_with(&head) && printed.contains(part)
             }
@@ -268,7 +280,8 @@ async fn found_so_later(
     let spec = json!({"encryption": {"kmsKeyId": arn, "context": {"department": "finance"}}});
     let uid = tenant.hold(name, spec).await?;
     governed.stage.sim.change_key(&arn, change)?;
-    tenant.edit(name, json!({"suspend": false})).await?;
+    // The webhook remembers for a minute that the key was good.
+    tenant.edit_now(name, json!({"suspend": false})).await?;
     let mend = async |reason: &str| {
         ensure!(tenant.starts(&uid).is_empty(), "{name}: submitted although {reason}");
         governed.stage.sim.change_key(&arn, |key| {
@@ -349,14 +362,10 @@ pub async fn a_fault_of_kms_admits_with_a_warning_and_is_waited_out() -> Result<
             key_id_contains: Some(arn.clone()),
             ..rule
         });
-        let begun = Instant::now();
         let (created, printed) = create(&tenant, &encrypted(name, &arn)).await?;
-        println!("{name:12} {:?} {printed}", begun.elapsed());
+        println!("{name:12} {printed}");
         ensure!(created, "{name}: {printed}");
-        says(
-            &printed,
-            &["Warning: spec.encryption.kmsKeyId: AWS KMS could not be asked about the key ("],
-        )?;
+        says(&printed, &["Warning: spec.encryption.kmsKeyId: ", UNANSWERED])?;
     }
     for (name, _) in &faults {
         let seen = tenant.until_reason(name, "Ready", "KmsUnreachable").await?;
@@ -420,26 +429,9 @@ pub async fn what_changes_between_intent_and_recovery_submits_no_other_key() -> 
     let sim = &governed.stage.sim;
     let (first, second) = (governed.key(1, |_| {})?, governed.key(2, |_| {})?);
     sim.put_alias("alias/pinned", &first)?;
-    // The first Start is lost on its way; until AWS can be asked about it, nothing is repeated.
     let mut uids = Vec::new();
     for name in ["moves", "goes"] {
-        let uid = tenant
-            .hold(name, json!({"encryption": {"kmsKeyId": "alias/pinned"}}))
-            .await?;
-        tenant.fault(&uid, START, 1, When::Before, What::Drop);
-        tenant.fault(
-            &uid,
-            "GetTranscriptionJob",
-            u64::MAX,
-            When::Before,
-            error("InternalFailureException", "later"),
-        );
-        tenant.resume(name).await?;
-        let sent =
-            |job: &Value| job["status"]["submission"]["outcome"] == "Sent" && job["status"]["refusal"].is_object();
-        let seen = tenant.until(name, sent).await?;
-        ensure!(seen["status"]["submission"]["request"]["kmsKeyArn"] == *first);
-        uids.push(uid);
+        uids.push(lost_on_its_way(&tenant, name, "alias/pinned", &first).await?);
     }
     governed.operator.kill();
     sim.put_alias("alias/pinned", &second)?;
@@ -463,21 +455,28 @@ pub async fn what_changes_between_intent_and_recovery_submits_no_other_key() -> 
     tenant.until_finished("goes", "Completed").await?;
 
     // A key that is disabled meanwhile: the submission is taken back, and nothing goes out.
-    let uid = tenant
-        .hold("disabled", json!({"encryption": {"kmsKeyId": second}}))
-        .await?;
-    tenant.fault(&uid, START, 1, When::Before, What::Drop);
-    tenant.resume("disabled").await?;
+    let uid = lost_on_its_way(&tenant, "disabled", &second, &second).await?;
     sim.change_key(&second, |key| key.key_state = KeyState::Disabled)?;
-    let stalled = tenant.until_reason("disabled", "Stalled", "KeyDisabled").await;
-    let started = tenant.starts(&uid);
-    // The Start may have been repeated before the key was disabled: then it ran with the key that is recorded.
-    if started.is_empty() {
-        ensure!(stalled?["status"]["submission"].is_null());
-    } else {
-        ensure!(started[0].body["OutputEncryptionKMSKeyId"] == *second);
-    }
+    sim.clear_faults();
+    tenant.look_now("disabled", "asked").await?;
+    let seen = tenant.until_reason("disabled", "Stalled", "KeyDisabled").await?;
+    ensure!(seen["status"]["submission"].is_null(), "{:#}", seen["status"]);
+    ensure!(tenant.starts(&uid).is_empty());
     Ok(())
+}
+
+/// Submits a job whose first Start is lost on its way, and returns its uid. Until the faults are cleared AWS cannot be asked
+/// about it, so that nothing is repeated.
+async fn lost_on_its_way(tenant: &Tenant<'_>, name: &str, key: &str, arn: &str) -> Result<String> {
+    let uid = tenant.hold(name, json!({"encryption": {"kmsKeyId": key}})).await?;
+    tenant.fault(&uid, START, 1, When::Before, What::Drop);
+    let later = error("InternalFailureException", "later");
+    tenant.fault(&uid, "GetTranscriptionJob", u64::MAX, When::Before, later);
+    tenant.resume(name).await?;
+    let sent = |job: &Value| job["status"]["submission"]["outcome"] == "Sent" && job["status"]["refusal"].is_object();
+    let seen = tenant.until(name, sent).await?;
+    ensure!(seen["status"]["submission"]["request"]["kmsKeyArn"] == *arn);
+    Ok(uid)
 }
 
 pub async fn edits_and_deletions_are_judged_only_where_they_ask_anew() -> Result<()> {
@@ -604,11 +603,7 @@ pub async fn a_webhook_that_is_attacked_stays_within_its_bounds_and_takes_a_new_
     attacked.apply(&encrypted("first", KEY)).await?;
 
     governed.webhook.renew()?;
-    let renewed = || {
-        let lines = governed.operator.logs();
-        lines.iter().any(|line| line.contains("serves a new certificate"))
-    };
-    eventually("the new certificate is served", renewed).await?;
+    governed.operator.wait_log("serves a new certificate").await?;
     governed.webhook.register(&governed.stage.client).await?;
     governed.admits().await?;
     let attacked = Tenant {

@@ -1,16 +1,16 @@
 //! Every kind, from `kubectl apply` to the deletion of its record.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 use testkit::aws_sim::outcomes::{FAILURES, INTERNAL, SKIPS};
 use testkit::stage::REGION;
-use tokio::{sync::OnceCell, time::sleep};
+use testkit::wait;
+use tokio::sync::OnceCell;
 use transcribe_operator::api::Kind;
 
 use crate::samples::minimal;
-use crate::scene::{KEY, ROLE, Scene, Tenant, message, says, tenant};
+use crate::scene::{KEY, ROLE, Scene, Tenant, lists, message, says, tenant};
 
 const CLASS: &str = "every-kind";
 /// Scenarios run at the same time, and two that apply one new object get in each other's way.
@@ -47,7 +47,7 @@ async fn get(tenant: &Tenant<'_>, kind: Kind, name: &str) -> Result<Value> {
 /// Waits until a job of that kind is as kubectl is told to wait for, and returns it.
 pub async fn until_condition(tenant: &Tenant<'_>, kind: Kind, name: &str, condition: &str) -> Result<Value> {
     let (what, condition) = (format!("{}/{name}", kind.plural()), format!("--for={condition}"));
-    let waited = tenant.kubectl(&["wait", &what, &condition, "--timeout=60s"]).await;
+    let waited = tenant.kubectl(&["wait", &what, &condition, wait::TIMEOUT]).await;
     let seen = get(tenant, kind, name).await?;
     ensure!(waited.is_ok(), "{kind}: {waited:?}: {:#}", seen["status"]);
     Ok(seen)
@@ -85,7 +85,7 @@ pub async fn each_runs_once_with_its_key_and_takes_its_record_along() -> Result<
         assert_eq!(tenant.records(uid)[0].kind, kind.name());
 
         tenant
-            .kubectl(&["delete", kind.plural(), "call", "--timeout=60s"])
+            .kubectl(&["delete", kind.plural(), "call", wait::TIMEOUT])
             .await?;
         assert_eq!(tenant.applied(&format!("Delete{kind}"), uid).len(), 1, "{kind}");
         assert!(tenant.records(uid).is_empty(), "{kind}");
@@ -159,7 +159,8 @@ pub async fn running_jobs_of_every_kind_are_followed_by_sweeps_alone() -> Result
             let args = ["label", kind.plural(), "slow", "--overwrite", &touched];
             tenant.kubectl(&args).await?;
         }
-        sleep(Duration::from_millis(300)).await;
+        let swept = Kind::ALL.iter().map(|kind| lists(tenant.sim(), kind.name(), 2));
+        try_join_all(swept).await?;
     }
     for (kind, (get, _)) in Kind::ALL.iter().zip(&gets) {
         assert_eq!(tenant.sim().fired(*get), 0, "{kind} was got one by one");

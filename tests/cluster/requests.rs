@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value, json};
 use testkit::aws_sim::Key;
 use testkit::stage::{CLUSTER_ID, REGION, repository};
+use testkit::wait;
 use transcribe_operator::api::Kind;
 
 use crate::kinds::until_condition;
@@ -263,12 +264,7 @@ fn put_alias(tenant: &Tenant<'_>, number: u32, alias: &str) -> Result<()> {
 /// Applies the class, and waits until it is known to work.
 async fn classed(tenant: &Tenant<'_>, name: &str, class: &Value) -> Result<()> {
     tenant.stage.class(name, false, class).await?;
-    let ready = [
-        "wait",
-        &format!("tcls/{name}"),
-        "--for=condition=Ready",
-        "--timeout=60s",
-    ];
+    let ready = ["wait", &format!("tcls/{name}"), "--for=condition=Ready", wait::TIMEOUT];
     tenant.kubectl(&ready).await.map(drop)
 }
 

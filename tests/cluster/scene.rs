@@ -1,17 +1,20 @@
 //! The stage of a scenario, and what a tenant does and sees on it.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
-use kube::api::DynamicObject;
-use kube::runtime::wait::await_condition;
+use futures::StreamExt as _;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Event;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::runtime::watcher::watch_object;
 use serde_json::{Value, json};
 use testkit::aws_sim::{AwsSim, Config, FaultRule, ForeignJob, JobView, LedgerLine, OutcomeRule, What, When};
 use testkit::operator::{Builder, Operator};
 use testkit::oracle;
 use testkit::stage::{CLUSTER_ID, REGION, Stage, condition};
+use testkit::wait::{self, Look};
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 /// The program that ships.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_transcribe-operator");
@@ -19,21 +22,27 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_transcribe-operator");
 pub const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 /// A data-access role that the operator's class allows.
 pub const ROLE: &str = "arn:aws:iam::111122223333:role/transcribe-data";
-/// For how long after its signing a Start can still arrive, by [`BOUNDS`].
-pub const BOUND: Duration = Duration::from_secs(7);
-/// Flags that make [`BOUND`] short.
-pub const BOUNDS: [&str; 4] = ["--signature-window", "1", "--max-skew", "3"];
-/// How long a deleted object waits for its record on the shared stage.
-pub const MAX_WAIT: Duration = Duration::from_secs(5);
-/// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(45);
+/// For how long after its signing a Start can still arrive on the shared stage, by [`BOUNDS`]: three times as long as the
+/// operator waits for a reply, so that what it says in between can be seen.
+pub const BOUND: SignedDuration = SignedDuration::from_secs(15);
+/// The flags for [`BOUND`].
+const BOUNDS: [&str; 4] = ["--signature-window", "5", "--max-skew", "5"];
+/// The same for scenarios in which nothing is to be seen before it is over. The simulator accepts signatures for as long as
+/// AWS does, so that no Start is refused because the machine is slow.
+pub const SHORT_BOUND: SignedDuration = SignedDuration::from_secs(7);
+/// The flags for [`SHORT_BOUND`].
+pub const SHORT_BOUNDS: [&str; 4] = ["--signature-window", "1", "--max-skew", "3"];
+/// How long a deleted object waits for its record on the stage of [`Scene::hasty`].
+pub const MAX_WAIT: SignedDuration = SignedDuration::from_secs(10);
 
 static SHARED: OnceCell<Scene> = OnceCell::const_new();
+static HASTY: OnceCell<Scene> = OnceCell::const_new();
 
-/// Attempts of the shared stage that were paid twice.
+/// Attempts of the shared stages that were paid twice.
 pub fn paid_twice() -> Vec<String> {
-    let ledger = SHARED.get().map(|scene| scene.stage.sim.ledger()).unwrap_or_default();
-    oracle::doubles(&ledger).iter().map(ToString::to_string).collect()
+    let doubles = |scene: &Scene| oracle::doubles(&scene.stage.sim.ledger());
+    let scenes = [&SHARED, &HASTY].into_iter().filter_map(OnceCell::get);
+    scenes.flat_map(doubles).map(|double| double.to_string()).collect()
 }
 
 /// A stage with an operator.
@@ -48,26 +57,33 @@ impl Scene {
     /// Starts a stage and an operator on it.
     pub async fn start(config: Config, flags: &[&str]) -> Result<Self> {
         let stage = Stage::start(config).await?;
-        let operator = stage.operator(PROGRAM).args(BOUNDS).args(flags).start()?;
+        let operator = operator(&stage).args(flags).start()?;
         operator.wait_ready().await?;
         Ok(Self { stage, operator })
     }
 
-    /// The stage of all scenarios that need no settings of their own. Media with `slow` in the name run for an hour.
+    /// The stage of all scenarios that need no settings of their own. Media with `slow` in the name run for an hour. A deleted
+    /// object would wait for its record for an hour too: one that goes has not waited for it.
     pub async fn shared() -> Result<&'static Self> {
-        let slow = OutcomeRule {
-            uri_contains: Some("slow".to_owned()),
-            run_ms: Some(3_600_000),
-            ..OutcomeRule::default()
-        };
         let config = Config {
             run_ms: 700,
-            outcomes: vec![slow],
+            outcomes: vec![slow()],
+            ..Config::default()
+        };
+        let flags = ["--data-access-role", ROLE, "--deletion-max-wait", "3600"];
+        let flags = [flags, BOUNDS].concat();
+        SHARED.get_or_try_init(|| Self::start(config, &flags)).await
+    }
+
+    /// The stage of the scenarios in which a deleted object waits for its record in vain.
+    pub async fn hasty() -> Result<&'static Self> {
+        let config = Config {
+            outcomes: vec![slow()],
             ..Config::default()
         };
         let max_wait = MAX_WAIT.as_secs().to_string();
-        let flags = ["--data-access-role", ROLE, "--deletion-max-wait", &max_wait];
-        SHARED.get_or_try_init(|| Self::start(config, &flags)).await
+        let flags = ["--deletion-max-wait", &max_wait];
+        HASTY.get_or_try_init(|| Self::start(config, &flags)).await
     }
 
     /// A namespace of its own.
@@ -165,9 +181,34 @@ impl<'s> Tenant<'s> {
             .map(drop)
     }
 
+    /// The same without kubectl, which takes its time to start: for what must come while something else is held.
+    pub async fn edit_now(&self, name: &str, spec: Value) -> Result<()> {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        let jobs = self.stage.jobs(&self.namespace);
+        jobs.patch(name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Sets a start deadline that strikes in this many seconds, counted from when the object counts it. To be called once the
+    /// object shows what it is to fail with: on a slow machine the deadline strikes later, and says the same.
+    pub async fn deadline_in(&self, name: &str, seconds: i64) -> Result<()> {
+        let job = self.job(name).await?;
+        let since =
+            condition(&job, "Suspended").map_or(&job["metadata"]["creationTimestamp"], |c| &c["lastTransitionTime"]);
+        let age = Timestamp::now().duration_since(time(since)?).as_secs();
+        self.edit(name, json!({"startDeadlineSeconds": age + seconds})).await
+    }
+
     /// `kubectl delete`, which returns before the object is gone.
     pub async fn delete(&self, name: &str) -> Result<()> {
         self.kubectl(&["delete", "tj", name, "--wait=false"]).await.map(drop)
+    }
+
+    /// The same without kubectl, as in [`Self::edit_now`].
+    pub async fn delete_now(&self, name: &str) -> Result<()> {
+        let jobs = self.stage.jobs(&self.namespace);
+        jobs.delete(name, &DeleteParams::default()).await?;
+        Ok(())
     }
 
     /// The job as kubectl shows it.
@@ -185,16 +226,32 @@ impl<'s> Tenant<'s> {
     }
 
     /// Waits until the object is as wanted, and returns it. Sees every state that it passes through.
-    pub async fn until(&self, name: &str, wanted: impl Fn(&Value) -> bool + Send) -> Result<Value> {
-        let fits = |object: Option<&DynamicObject>| {
-            object
-                .and_then(|object| serde_json::to_value(object).ok())
-                .is_some_and(|object| wanted(&object))
-        };
-        let seen = timeout(PATIENCE, await_condition(self.stage.jobs(&self.namespace), name, fits)).await;
-        match seen {
-            Ok(object) => Ok(serde_json::to_value(object?)?),
-            Err(_) => Err(self.complaint(name).await),
+    pub async fn until(&self, name: &str, wanted: impl Fn(&Value) -> bool + Sync) -> Result<Value> {
+        let found = |object: Option<&Value>| object.filter(|object| wanted(object)).cloned();
+        self.watch(name, "it is as wanted", found).await
+    }
+
+    /// Watches an object, which is `None` while it is not there, until `find` finds something in it. Each state is progress.
+    async fn watch<T>(&self, name: &str, what: &str, find: impl Fn(Option<&Value>) -> Option<T> + Sync) -> Result<T> {
+        let mut states = std::pin::pin!(watch_object(self.stage.jobs(&self.namespace), name));
+        let mut last = "it was not seen".to_owned();
+        let found = wait::until(what, async || {
+            // Nothing for a while is not the end of the watch: it goes on at the next look.
+            while let Ok(Some(state)) = timeout(wait::PAUSE, states.next()).await {
+                let state = state?.map(serde_json::to_value).transpose()?;
+                if let Some(found) = find(state.as_ref()) {
+                    return Ok(Look::Done(found));
+                }
+                last = state.map_or_else(
+                    || "there is no such object".to_owned(),
+                    |state| state["status"].to_string(),
+                );
+            }
+            Ok(Look::Not(last.clone()))
+        });
+        match found.await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(error.context(self.complaint(name).await)),
         }
     }
 
@@ -216,65 +273,66 @@ impl<'s> Tenant<'s> {
 
     /// Waits until the object is gone.
     pub async fn until_gone(&self, name: &str) -> Result<()> {
-        let gone = |object: Option<&DynamicObject>| object.is_none();
-        let seen = timeout(PATIENCE, await_condition(self.stage.jobs(&self.namespace), name, gone)).await;
-        match seen {
-            Ok(result) => Ok(result.map(drop)?),
-            Err(_) => Err(self.complaint(name).await.context("waited for it to go")),
-        }
+        let gone = |object: Option<&Value>| object.is_none().then_some(());
+        self.watch(name, "it is gone", gone).await
     }
 
     /// How the object is, and what the operator has written about it.
-    async fn complaint(&self, name: &str) -> anyhow::Error {
-        let job = self
-            .stage
-            .job(&self.namespace, name)
-            .await
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+    async fn complaint(&self, name: &str) -> String {
+        let job = self.stage.job(&self.namespace, name).await;
+        let job = job.ok().flatten().unwrap_or_default();
         let lines = self.operator.map(Operator::logs).unwrap_or_default();
         let about: Vec<_> = lines
             .into_iter()
             .filter(|line| line.contains(&self.namespace))
             .collect();
-        anyhow::anyhow!(
-            "{}/{name} is not as wanted after {PATIENCE:?}: {:#}\n{}",
-            self.namespace,
-            job["status"],
-            about.join("\n")
-        )
+        let (namespace, log) = (&self.namespace, about.join("\n"));
+        format!("{namespace}/{name} is {:#}\n{log}\n", job["status"])
     }
 
-    /// The reasons and notes of an object's Events, as kubectl shows them.
-    pub async fn events(&self, name: &str) -> Result<Vec<(String, String)>> {
-        let args = [
-            "get",
-            "events",
-            "--field-selector",
-            &format!("involvedObject.name={name}"),
-            "-o",
-            "json",
-        ];
-        let list: Value = serde_json::from_str(&self.kubectl(&args).await?)?;
-        let text = |event: &Value, member: &str| event[member].as_str().unwrap_or_default().to_owned();
-        let events = list["items"].as_array().into_iter().flatten();
-        Ok(events
-            .map(|event| (text(event, "reason"), text(event, "message")))
-            .collect())
+    /// An object's Events.
+    pub async fn events(&self, name: &str) -> Result<Vec<Event>> {
+        let about = ListParams::default().fields(&format!("involvedObject.name={name}"));
+        let api = Api::<Event>::namespaced(self.stage.client.clone(), &self.namespace);
+        Ok(api.list(&about).await?.items)
+    }
+
+    /// Waits until there is an Event with this reason, and returns it.
+    pub async fn until_event(&self, name: &str, reason: &str) -> Result<Event> {
+        let what = format!("there is an Event {reason} about {name}");
+        let found = wait::until(&what, async || {
+            let events = self.events(name).await?;
+            let told: Vec<_> = events
+                .iter()
+                .map(|event| event.reason.clone().unwrap_or_default())
+                .collect();
+            let wanted = events.into_iter().zip(&told).find(|(_, told)| *told == reason);
+            Ok(wanted.map_or_else(
+                || Look::Not(format!("there are {told:?}")),
+                |(event, _)| Look::Done(event),
+            ))
+        });
+        match found.await {
+            Ok(event) => Ok(event),
+            Err(error) => Err(error.context(self.complaint(name).await)),
+        }
     }
 
     /// Waits until there is an Event with this reason, and returns its note.
-    pub async fn until_event(&self, name: &str, reason: &str) -> Result<String> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let events = self.events(name).await?;
-            if let Some((_, note)) = events.iter().find(|(seen, _)| seen == reason) {
-                return Ok(note.clone());
-            }
-            ensure!(Instant::now() < end, "no Event {reason} about {name}: {events:?}");
-            sleep(Duration::from_millis(200)).await;
-        }
+    pub async fn until_told(&self, name: &str, reason: &str) -> Result<String> {
+        Ok(self.until_event(name, reason).await?.message.unwrap_or_default())
+    }
+
+    /// When AWS had last answered a Get of an object's job, by the simulator's clock of whole milliseconds.
+    pub fn last_look(&self, uid: &str) -> Result<Timestamp> {
+        let about = |request: &Value| {
+            let name = request["TranscriptionJobName"].as_str();
+            name.is_some_and(|name| name.contains(uid))
+        };
+        let mut looks = self.sim().trail().into_iter().rev();
+        let look = looks.find(|call| call.operation == "GetTranscriptionJob" && about(&call.request));
+        let answered = look.context("AWS was never asked for the job")?.time;
+        Ok(answered + SignedDuration::from_millis(1))
     }
 
     /// The applied calls of an operation that are about an object.
@@ -352,7 +410,7 @@ pub fn foreign(name: &str, tags: &[(&str, &str)]) -> ForeignJob {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect(),
-        created: Some(jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1)),
+        created: Some(Timestamp::now() - SignedDuration::from_hours(1)),
         ..ForeignJob::default()
     }
 }
@@ -368,12 +426,32 @@ pub fn error(code: &str, message: &str) -> What {
 
 /// Waits until something outside the API server is so.
 pub async fn eventually(what: &str, is_so: impl Fn() -> bool) -> Result<()> {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        ensure!(Instant::now() < end, "not so after {PATIENCE:?}: {what}");
-        sleep(Duration::from_millis(50)).await;
+    wait::until_so(what, async || is_so()).await
+}
+
+/// Waits until AWS has answered so many further Lists of a kind: the operator has looked at what runs meanwhile.
+pub async fn lists(sim: &AwsSim, kind: &str, more: u64) -> Result<()> {
+    let list = format!("List{kind}s");
+    let enough = sim.called(&list) + more;
+    wait::until(&format!("{more} more calls of {list}"), async || {
+        let seen = sim.called(&list);
+        Ok(Look::at(seen >= enough, format!("{seen} of {enough}")))
+    })
+    .await
+}
+
+/// A time as an object shows it.
+pub fn time(value: &Value) -> Result<Timestamp> {
+    Ok(value.as_str().context("a time")?.parse()?)
+}
+
+/// Media with `slow` in the name run for an hour.
+pub fn slow() -> OutcomeRule {
+    OutcomeRule {
+        uri_contains: Some("slow".to_owned()),
+        run_ms: Some(3_600_000),
+        ..OutcomeRule::default()
     }
-    Ok(())
 }
 
 /// The message of a condition, which must have this status and reason.
@@ -404,7 +482,7 @@ pub fn says(text: &str, parts: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// An operator of the stage with the bounds of the scenarios.
+/// An operator of the stage with short bounds.
 pub fn operator(stage: &Stage) -> Builder {
-    stage.operator(PROGRAM).args(BOUNDS)
+    stage.operator(PROGRAM).args(SHORT_BOUNDS)
 }

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use anyhow::Result;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::aws_sim::{Calls, Config};
 use testkit::fault_proxy::{Class, FaultProxy, Seen};
 use testkit::stage::Stage;
 use tokio::time::sleep;
 
-use crate::scene::{BOUNDS, PROGRAM, Tenant, job, says};
+use crate::scene::{PROGRAM, SHORT_BOUNDS, Tenant, job, lists, says};
 
+const KIND: &str = "TranscriptionJob";
 /// Longer than any of the operator's short intervals here.
 const WHILE: Duration = Duration::from_secs(4);
+/// As many Lists as there are in about that time.
+const LISTS: u64 = 16;
 
 /// The requests that are about jobs: not the operator's own watches and first lists, and not the class that it makes.
 fn about_objects(proxy: &FaultProxy) -> Vec<String> {
@@ -41,7 +44,8 @@ pub async fn finished_held_and_stalled_objects_cost_nothing_not_even_after_a_res
     .await?;
     let proxy = FaultProxy::kubernetes(&stage.plane).await?;
     let operator = stage.operator_at(PROGRAM, &proxy.url(), stage.sim.url());
-    let operator = operator.args(BOUNDS).start()?;
+    // A refused key is not judged again while this scenario runs.
+    let operator = operator.args(SHORT_BOUNDS).args(["--key-retry", "3600"]).start()?;
     operator.wait_ready().await?;
     let tenant = Tenant {
         operator: Some(&operator),
@@ -60,17 +64,8 @@ pub async fn finished_held_and_stalled_objects_cost_nothing_not_even_after_a_res
         .await?;
     tenant.apply(&job("no-access", json!({}))).await?;
     tenant.hold("held", json!({})).await?;
-    for n in 0..3 {
-        tenant.until_finished(&format!("completed-{n}"), "Completed").await?;
-    }
-    tenant.until_finished("fail-channels", "JobFailed").await?;
-    tenant.until_reason("no-class", "Stalled", "NoClass").await?;
-    tenant.until_reason("alias", "Stalled", "KeyNotFound").await?;
-    tenant
-        .until("no-access", |seen| {
-            seen["status"]["refusal"].is_object() && seen["status"]["submission"].is_null()
-        })
-        .await?;
+    until_told(&tenant).await?;
+    until_refused_for_long(&tenant).await?;
     let table = tenant.kubectl(&["get", "tj"]).await?;
     says(
         &table,
@@ -84,13 +79,54 @@ pub async fn finished_held_and_stalled_objects_cost_nothing_not_even_after_a_res
         ],
     )?;
 
-    sleep(Duration::from_secs(1)).await;
     silent(&stage, &proxy).await;
     proxy.forget();
     operator.restart()?;
     operator.wait_ready().await?;
     silent(&stage, &proxy).await;
     assert_eq!(about_objects(&proxy), Vec::<String>::new(), "after the restart");
+    Ok(())
+}
+
+/// Waits until each object has come to rest. The Event about that is the last that the operator writes.
+async fn until_told(tenant: &Tenant<'_>) -> Result<()> {
+    for n in 0..3 {
+        let name = format!("completed-{n}");
+        tenant.until_finished(&name, "Completed").await?;
+        tenant.until_told(&name, "Completed").await?;
+    }
+    tenant.until_finished("fail-channels", "JobFailed").await?;
+    for (name, reason) in [
+        ("no-class", "NoClass"),
+        ("alias", "KeyNotFound"),
+        ("no-access", "Refused"),
+    ] {
+        tenant.until_reason(name, "Stalled", reason).await?;
+    }
+    for (name, reason) in [
+        ("fail-channels", "JobFailed"),
+        ("no-class", "NoClass"),
+        ("alias", "KeyNotFound"),
+        ("no-access", "Refused"),
+        ("held", "Suspended"),
+    ] {
+        tenant.until_told(name, reason).await?;
+    }
+    Ok(())
+}
+
+/// What AWS has refused is submitted again after a minute, and then ever later. Lets AWS refuse it until that is after a
+/// quarter of an hour: later than this scenario ends.
+async fn until_refused_for_long(tenant: &Tenant<'_>) -> Result<()> {
+    for refusals in 1..=5 {
+        let refused = |seen: &Value| {
+            seen["status"]["refusal"]["count"].as_i64() >= Some(refusals) && seen["status"]["submission"].is_null()
+        };
+        tenant.until("no-access", refused).await?;
+        if refusals < 5 {
+            tenant.look_now("no-access", &refusals.to_string()).await?;
+        }
+    }
     Ok(())
 }
 
@@ -110,7 +146,7 @@ pub async fn a_job_costs_few_requests_and_calls_and_a_running_one_none_of_its_ow
     .await?;
     let proxy = FaultProxy::kubernetes(&stage.plane).await?;
     let operator = stage.operator_at(PROGRAM, &proxy.url(), stage.sim.url());
-    let operator = operator.args(BOUNDS).start()?;
+    let operator = operator.args(SHORT_BOUNDS).start()?;
     operator.wait_ready().await?;
     let tenant = Tenant {
         operator: Some(&operator),
@@ -118,23 +154,25 @@ pub async fn a_job_costs_few_requests_and_calls_and_a_running_one_none_of_its_ow
     };
     tenant.apply(&job("job", json!({}))).await?;
     tenant.until_reason("job", "Ready", "InProgress").await?;
-    sleep(Duration::from_secs(1)).await;
+    tenant.until_told("job", "InProgress").await?;
+    lists(&stage.sim, KIND, 4).await?;
     let (running, gets) = (about_objects(&proxy), stage.sim.called("GetTranscriptionJob"));
     let begun = running
         .iter()
         .filter(|request| request.contains("/job") && !request.starts_with("GET"));
     assert_eq!(begun.count(), 3, "finalizer, intent, outcome: {running:#?}");
-    sleep(WHILE).await;
+    lists(&stage.sim, KIND, LISTS).await?;
     assert_eq!(about_objects(&proxy), running, "while the job runs");
     assert_eq!(gets, 0, "a running job is followed by lists");
     proxy.forget();
     operator.restart()?;
     operator.wait_ready().await?;
-    sleep(WHILE).await;
+    lists(&stage.sim, KIND, LISTS).await?;
     let (running, gets) = (about_objects(&proxy), stage.sim.called("GetTranscriptionJob"));
     assert_eq!((running, gets), (Vec::new(), 0), "after a restart");
     stage.sim.finish_all();
     tenant.until_finished("job", "Completed").await?;
+    tenant.until_told("job", "Completed").await?;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(stage.sim.called("StartTranscriptionJob"), 1);
     assert_eq!(stage.sim.called("GetTranscriptionJob"), 1);

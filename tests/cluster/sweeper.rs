@@ -1,15 +1,16 @@
 //! The sweeper: removes the records of objects that are gone, and nothing else.
 
-use std::time::Duration;
-
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
 use serde_json::json;
 use testkit::aws_sim::{AwsSim, Config, FaultRule, ForeignJob, When};
 use testkit::fault_proxy::{Class, Fault, FaultProxy, Rule};
 use testkit::stage::{CLUSTER_ID, Stage};
-use tokio::time::sleep;
+use testkit::wait::{self, Look};
 
-use crate::scene::{BOUND, BOUNDS, PATIENCE, PROGRAM, Tenant, error, eventually, foreign, job, job_name, operator};
+use crate::scene::{
+    PROGRAM, SHORT_BOUND, SHORT_BOUNDS, Tenant, error, eventually, foreign, job, job_name, lists, operator,
+};
 
 const SWEEPS: [&str; 2] = ["--orphan-interval", "0.7"];
 const UID: &str = "transcribe-operator.io/uid";
@@ -55,6 +56,25 @@ fn names(sim: &AwsSim) -> Vec<String> {
     names
 }
 
+/// Waits until none of these records is there. Each that goes is progress.
+async fn until_gone(sim: &AwsSim, gone: &[String]) -> Result<()> {
+    wait::until("the orphans are gone", async || {
+        let left: Vec<_> = names(sim).into_iter().filter(|name| gone.contains(name)).collect();
+        Ok(Look::at(left.is_empty(), format!("{left:?} are left")))
+    })
+    .await
+}
+
+/// Waits until the sweeper has searched three times more. A search is a List for each of four states, and one may have begun.
+async fn searches(sim: &AwsSim) -> Result<()> {
+    lists(sim, "TranscriptionJob", 4 * 4).await
+}
+
+/// When the operator wrote a line.
+fn written(line: &str) -> Result<Timestamp> {
+    Ok(line.split_whitespace().next().context("an empty line")?.parse()?)
+}
+
 /// Removes the finalizer by hand, so that the object goes and its record stays.
 async fn tear_out(tenant: &Tenant<'_>, name: &str) -> Result<()> {
     tenant.delete(name).await?;
@@ -73,13 +93,14 @@ async fn tear_out(tenant: &Tenant<'_>, name: &str) -> Result<()> {
 
 pub async fn orphans_are_removed_after_the_bound_and_everything_else_stays() -> Result<()> {
     let stage = Stage::start(Config {
-        run_ms: 1_500,
+        run_ms: 3_600_000,
         ..Config::default()
     })
     .await?;
     let sim = &stage.sim;
     let tenant = Tenant::of(&stage, "sweeper").await?;
     let torn = three_jobs_two_torn(&stage, &tenant).await?;
+    sim.finish_all();
     for job in no_orphans().iter().chain([&orphan(1)]) {
         sim.put_foreign_job(job)?;
     }
@@ -89,30 +110,25 @@ pub async fn orphans_are_removed_after_the_bound_and_everything_else_stays() -> 
 
     // A dry run finds the two and touches nothing.
     let dry = operator(&stage).args(SWEEPS).arg("--orphan-dry-run").start()?;
-    dry.wait_log(&gone[0], PATIENCE).await?;
-    let age = jiff::Timestamp::now().duration_since(tenant.records(&torn)[0].created);
-    assert!(
-        age > jiff::SignedDuration::try_from(BOUND)?,
-        "found at the age of {age}"
-    );
+    let found = dry.wait_log(&gone[0]).await?;
+    let age = written(&found)?.duration_since(tenant.records(&torn)[0].created);
+    assert!(age > SHORT_BOUND, "found at the age of {age}");
     let found = dry.metric("transcribe_operator_orphans_total{what=\"left\"}").await?;
     assert!(found >= Some(2.0), "{found:?}");
     assert_eq!((names(sim), sim.called("DeleteTranscriptionJob")), (all.clone(), 0));
     drop(dry);
 
     let sweeper = operator(&stage).args(SWEEPS).start()?;
-    eventually("the orphans are gone", || {
-        names(sim).iter().all(|name| !gone.contains(name))
-    })
-    .await?;
-    sleep(Duration::from_secs(2)).await;
+    until_gone(sim, &gone).await?;
+    tenant.until_finished("kept", "Completed").await?;
+    searches(sim).await?;
     let stay: Vec<_> = all.into_iter().filter(|name| !gone.contains(name)).collect();
     assert_eq!(names(sim), stay);
     let deleted = sweeper
         .metric("transcribe_operator_orphans_total{what=\"deleted\"}")
         .await?;
     assert_eq!(deleted, Some(2.0));
-    tenant.until_finished("kept", "Completed").await.map(drop)
+    Ok(())
 }
 
 /// Three jobs that run; the objects of two, of which one is to be retained, are torn out. The uid of the other.
@@ -155,7 +171,9 @@ pub async fn a_record_whose_object_went_before_its_end_is_removed_when_it_has_en
     let uid = tenant.uid("job").await?;
     tenant.delete("job").await?;
     tenant.until_gone("job").await?;
-    sleep(BOUND).await;
+    // For longer than anything can be on its way.
+    tokio::time::sleep(SHORT_BOUND.unsigned_abs()).await;
+    searches(&stage.sim).await?;
     assert_eq!(tenant.records(&uid).len(), 1, "it still runs");
     stage.sim.finish_all();
     eventually("the record is removed", || tenant.records(&uid).is_empty()).await?;
@@ -182,9 +200,9 @@ pub async fn a_list_that_breaks_off_removes_nothing() -> Result<()> {
     let aws = sim.fault(FaultRule { nth: 4, ..rule }.always());
     let proxy = FaultProxy::kubernetes(&stage.plane).await?;
     let operator = stage.operator_at(PROGRAM, &proxy.url(), sim.url());
-    let operator = operator.args(BOUNDS).args(SWEEPS).start()?;
+    let operator = operator.args(SHORT_BOUNDS).args(SWEEPS).start()?;
     operator.wait_ready().await?;
-    operator.wait_log("was given up", PATIENCE).await?;
+    operator.wait_log("was given up").await?;
     eventually("several rounds are given up", || sim.fired(aws) >= 3).await?;
     assert_eq!(names(sim).len(), 113, "AWS answered in part");
 
@@ -194,10 +212,11 @@ pub async fn a_list_that_breaks_off_removes_nothing() -> Result<()> {
         .path("/transcriptionjobs$");
     let absent = proxy.add(objects);
     sim.clear_faults();
-    absent.until(2).await;
+    wait::on("the objects are listed in vain", absent.until(2)).await?;
     assert_eq!(names(sim).len(), 113, "the API server has no objects to compare with");
     absent.remove();
-    eventually("the orphans are gone", || names(sim).len() == 110).await?;
+    until_gone(sim, &(200..203).map(|n| orphan(n).name).collect::<Vec<_>>()).await?;
+    assert_eq!(names(sim).len(), 110, "what is retained stays");
     assert_eq!(sim.called("DeleteTranscriptionJob"), 3);
     Ok(())
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use testkit::aws_sim::{Config, FaultRule, What, When};
 use testkit::stage::{BUCKET, REGION, Stage};
 
-use crate::scene::{PROGRAM, Scene, Tenant, job, message, operator, says};
+use crate::scene::{PROGRAM, SHORT_BOUNDS, Scene, Tenant, eventually, job, message, operator, says};
 
 /// The access key of the stage's operators, and one of another account.
 const OURS: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -28,7 +28,7 @@ pub async fn with_credentials_of_another_account_nothing_is_lost_and_with_the_ri
     let seen = tenant.until_reason("job", "Ready", "InProgress").await?;
     let uid = seen["metadata"]["uid"].as_str().context("a uid")?;
     operator.terminate()?;
-    operator.wait(crate::scene::PATIENCE).await?;
+    operator.wait().await?;
 
     let wrong = crate::scene::operator(&stage)
         .env("AWS_ACCESS_KEY_ID", THEIRS)
@@ -118,12 +118,12 @@ pub async fn an_endpoint_that_refuses_connections_is_proven_unsent_and_tried_aga
     let uid = tenant.hold("job", json!({})).await?;
     // Nobody listens where this operator sends Starts; STS still answers.
     scene.operator.terminate()?;
-    scene.operator.wait(crate::scene::PATIENCE).await?;
+    scene.operator.wait().await?;
     let unreachable = scene
         .stage
         .operator_at(PROGRAM, &scene.stage.plane.url(), "http://127.0.0.1:9");
     let unreachable = unreachable
-        .args(crate::scene::BOUNDS)
+        .args(SHORT_BOUNDS)
         .args(["--sts-endpoint", scene.stage.sim.url()])
         .start()?;
     unreachable.wait_ready().await?;
@@ -142,8 +142,9 @@ pub async fn an_endpoint_that_refuses_connections_is_proven_unsent_and_tried_aga
 }
 
 pub async fn an_api_server_that_restarts_holds_jobs_up_and_loses_none() -> Result<()> {
+    // None ends before the API server is back, however long that takes.
     let config = Config {
-        run_ms: 1_000,
+        run_ms: 3_600_000,
         ..Config::default()
     };
     let scene = Scene::start(config, &[]).await?;
@@ -153,6 +154,8 @@ pub async fn an_api_server_that_restarts_holds_jobs_up_and_loses_none() -> Resul
     }
     scene.stage.plane.restart_apiserver().await?;
     tenant.apply(&job("after", json!({}))).await?;
+    eventually("AWS has all of them", || tenant.sim().ledger().len() == 6).await?;
+    tenant.sim().finish_all();
     for name in (0..5).map(|n| format!("before-{n}")).chain(["after".to_owned()]) {
         tenant.until_finished(&name, "Completed").await?;
     }
