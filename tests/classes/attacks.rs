@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use testkit::aws_sim::{Config, Key};
 use testkit::operator::Operator;
 use testkit::stage::{CLUSTER_ID, Stage, condition, until};
+use testkit::wait::{self, Look};
 use testkit::webhook::Webhook;
-use tokio::time::{Instant, sleep};
 use transcribe_operator::api::Kind;
 
-use crate::rig::PATIENCE;
+use crate::rig::until_known;
 use crate::table::{
     ACCOUNT, ANOTHER_ACCOUNT, Attack, NAMESPACE, REGION, SOMEBODYS_ALIAS, SOMEBODYS_KEY, attacks, classes, harmless,
     table,
@@ -73,17 +73,26 @@ impl Field {
             _operator: operator,
         };
         field.until_classes_are_ready().await?;
+        if webhook.is_some() {
+            field.until_webhook_is_asked().await?;
+        }
         Ok(field)
+    }
+
+    /// The API server takes a moment until it asks a webhook that was registered.
+    async fn until_webhook_is_asked(&self) -> Result<()> {
+        let classless = crate::table::job(Kind::TranscriptionJob, json!({"transcriptionClassName": "absent"}));
+        wait::until("the webhook is asked", async || {
+            let told = self.create(Kind::TranscriptionJob, "asked", &classless, true).await;
+            let told = told.err().unwrap_or_default();
+            Ok(Look::at(told.contains("denied the request"), told))
+        })
+        .await
     }
 
     async fn until_classes_are_ready(&self) -> Result<()> {
         for (name, _) in classes() {
-            let wait = [
-                "wait",
-                &format!("tcls/{name}"),
-                "--for=condition=Ready",
-                "--timeout=45s",
-            ];
+            let wait = ["wait", &format!("tcls/{name}"), "--for=condition=Ready", wait::TIMEOUT];
             self.stage.kubectl.run(&wait).await?.ok()?;
         }
         Ok(())
@@ -112,7 +121,7 @@ impl Field {
     async fn until_reason(&self, kind: Kind, name: &str, type_: &str, reason: &str) -> Result<()> {
         let jobs = self.stage.jobs_of(kind.name(), NAMESPACE);
         let wanted = |job: &Value| condition(job, type_).is_some_and(|c| c["reason"] == reason);
-        until(&jobs, name, PATIENCE, wanted).await.map(drop)
+        until(&jobs, name, wanted).await.map(drop)
     }
 
     /// The jobs of all kinds.
@@ -193,16 +202,16 @@ async fn the_reconciler_submits_no_attack_that_got_past_a_missing_webhook() -> R
         let count = stored.values().filter(|attack| attack.kind == *kind).count();
         ensure!(count > 40, "only {count} attacks got past the schema of {kind}");
     }
-    let end = Instant::now() + PATIENCE;
-    loop {
+    wait::until("every attack is stalled", async || {
         let jobs = field.all().await?;
         let faults: Vec<String> = jobs.iter().filter_map(|job| not_stalled(job, &stored)).collect();
-        if faults.is_empty() && jobs.len() == stored.len() {
-            break;
-        }
-        ensure!(Instant::now() < end, "{} faults:\n{}", faults.len(), faults.join("\n"));
-        sleep(std::time::Duration::from_millis(200)).await;
-    }
+        let done = faults.is_empty() && jobs.len() == stored.len();
+        Ok(Look::at(
+            done,
+            format!("{} faults:\n{}", faults.len(), faults.join("\n")),
+        ))
+    })
+    .await?;
     field.is_untouched()
 }
 
@@ -232,6 +241,7 @@ async fn a_class_that_comes_to_forbid_a_job_while_it_waits_keeps_it_from_being_s
     let class = r#"{"spec":{"encryption":{"allowedKmsKeys":[]}}}"#;
     let edit = ["patch", "tcls", "team", "--type=merge", "-p", class];
     field.stage.kubectl.run(&edit).await?.ok()?;
+    until_known(&field.stage, "team").await?;
     for kind in Kind::ALL {
         let resume = r#"{"spec":{"suspend":false}}"#;
         let resume = [

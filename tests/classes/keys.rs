@@ -1,14 +1,12 @@
 //! Keys, judged with the session that would use them.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use serde_json::{Value, json};
 use testkit::aws_sim::Key;
 use testkit::stage::REGION;
-use tokio::time::{Instant, sleep};
+use testkit::wait::{self, Look};
 
-use crate::rig::{FINANCE, PATIENCE, Rig, says};
+use crate::rig::{FINANCE, Rig, says};
 
 const ID: &str = "11112222-3333-4444-5555-666677778888";
 
@@ -57,20 +55,16 @@ async fn a_class_that_asks_for_proof_denies_a_key_that_the_tenants_session_may_n
         rig.stage.kubectl.run_with(&args, &manifest.to_string()).await
     };
     // The API server takes a moment until it asks a webhook that was registered.
-    let end = Instant::now() + PATIENCE;
-    let refused = loop {
+    let refused = wait::until("the webhook refuses the key", async || {
         let said = create(job("sales", "sales")).await?;
         if !said.success {
-            break said.stderr;
+            return Ok(Look::Done(said.stderr));
         }
-        assert!(Instant::now() < end, "the webhook is not asked");
-        rig.stage
-            .kubectl
-            .run(&["delete", "tj", "--all", "-n", &namespace])
-            .await?
-            .ok()?;
-        sleep(Duration::from_millis(200)).await;
-    };
+        let delete = ["delete", "tj", "--all", "-n", &namespace];
+        rig.stage.kubectl.run(&delete).await?.ok()?;
+        Ok(Look::Not("the webhook is not asked".to_owned()))
+    })
+    .await?;
     says(
         &refused,
         &["spec.encryption.kmsKeyId", "AWS KMS denies", "verifyAccess"],
@@ -93,11 +87,7 @@ async fn a_class_that_asks_for_proof_denies_a_key_that_the_tenants_session_may_n
 
     rig.class(FINANCE, class("Off")).await?;
     let tried = rig.stage.sim.called("GenerateDataKey");
-    let end = Instant::now() + PATIENCE;
-    while !create(job("unproven", "sales")).await?.success {
-        assert!(Instant::now() < end, "still denied");
-        sleep(Duration::from_millis(200)).await;
-    }
+    create(job("unproven", "sales")).await?.ok()?;
     assert_eq!(rig.stage.sim.called("GenerateDataKey"), tried, "nobody tries the key");
     Ok(())
 }

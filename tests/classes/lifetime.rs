@@ -1,16 +1,19 @@
 //! Classes that come and go.
 
-use std::time::Duration;
-
-use anyhow::Result;
-use serde_json::json;
+use anyhow::{Context as _, Result};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 use testkit::stage::{BUCKET, REGION};
+use testkit::wait::{self, Look};
 
 use crate::rig::{FINANCE, Rig, SALES, message, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_class_that_is_deleted_takes_no_new_job_and_stays_until_nothing_is_left_of_it() -> Result<()> {
-    let rig = Rig::start(&["--deletion-max-wait", "2"]).await?;
+    // Short, since all of it is waited for: an object that goes before its job has ended, and a record without an object.
+    let short = ["--deletion-max-wait", "2", "--orphan-interval", "2"];
+    let bound = ["--signature-window", "1", "--max-skew", "2"];
+    let rig = Rig::start(&[&short[..], &bound].concat()).await?;
     rig.class(FINANCE, json!({})).await?;
     let namespace = rig.namespace(FINANCE).await?;
     rig.apply(&namespace, "slow", Some("finance"), json!({})).await?;
@@ -35,12 +38,13 @@ async fn a_class_that_is_deleted_takes_no_new_job_and_stays_until_nothing_is_lef
         .run(&["delete", "tj", "slow", "-n", &namespace, "--wait=false"])
         .await?
         .ok()?;
-    rig.stage
-        .until_gone(&namespace, "slow", Duration::from_secs(20))
-        .await?;
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    let told = rig.until_class("finance", "Ready", "Terminating").await?;
-    says(&told, &["1 records of jobs whose objects are gone", "abandon-records"])?;
+    rig.stage.until_gone(&namespace, "slow").await?;
+    let left = |class: &Value| message(class, "Ready").contains("1 records of jobs whose objects are gone");
+    let class = rig.until_class_is("finance", left).await?;
+    says(
+        message(&class, "Ready"),
+        &["stays until this is over", "abandon-records"],
+    )?;
     rig.stage.sim.finish_all();
     rig.until_class_gone("finance").await?;
     assert!(rig.stage.sim.jobs().is_empty(), "the record was swept");
@@ -86,7 +90,7 @@ async fn what_a_lost_class_left_is_looked_after_by_another_one_of_its_account() 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_default_class_is_made_once_and_what_people_make_of_it_stays() -> Result<()> {
     let rig = Rig::start(&["--region", REGION, "--output-bucket", BUCKET]).await?;
-    let class = rig.stored_class("default").await?.unwrap();
+    let class = rig.until_class_is("default", |_| true).await?;
     let account = "111122223333";
     assert_eq!(
         class["metadata"]["annotations"]["transcribe-operator.io/is-default-class"],
@@ -112,17 +116,19 @@ async fn the_default_class_is_made_once_and_what_people_make_of_it_stays() -> Re
         .ok()?;
     rig.operator.restart()?;
     rig.operator.wait_ready().await?;
-    let class = rig.stored_class("default").await?.unwrap();
-    assert_eq!(class["spec"]["output"]["bucketName"], "another-bucket");
 
     // One more default, which is newer (times of creation are told to the second): it wins, and both say so.
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let created = class["metadata"]["creationTimestamp"].as_str().context("a time")?;
+    let next_second = created.parse::<Timestamp>()? + SignedDuration::from_secs(1);
+    wait::until_so("the next second", async || Timestamp::now() > next_second).await?;
     rig.stage.class("newer", true, &json!({"region": REGION})).await?;
     rig.until_class("newer", "Default", "IsDefault").await?;
     says(
         &rig.until_class("default", "Default", "AnotherIsDefault").await?,
         &["'newer'"],
     )?;
+    let class = rig.until_class_is("default", |_| true).await?;
+    assert_eq!(class["spec"]["output"]["bucketName"], "another-bucket");
     Ok(())
 }
 
@@ -138,16 +144,11 @@ async fn a_class_that_cannot_be_read_says_so_holds_up_no_other_and_can_be_delete
         .run(&["patch", "crd", crd, "--type=json", "-p", &looser])
         .await?
         .ok()?;
-    let end = tokio::time::Instant::now() + Duration::from_secs(20);
-    while rig
-        .stage
-        .class("poison", false, &json!({"region": "NOWHERE"}))
-        .await
-        .is_err()
-    {
-        assert!(tokio::time::Instant::now() < end, "the looser schema is not in force");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    wait::until("the looser schema is in force", async || {
+        let applied = rig.stage.class("poison", false, &json!({"region": "NOWHERE"})).await;
+        Ok(applied.map_or_else(|refused| Look::Not(refused.to_string()), Look::Done))
+    })
+    .await?;
     says(
         &rig.until_class("poison", "Ready", "Unreadable").await?,
         &["cannot be read", "AWS Region"],

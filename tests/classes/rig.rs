@@ -1,20 +1,16 @@
 //! A stage with teams: each has an account, a role in it, and a class.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 use testkit::aws_sim::{Config, LedgerLine, Role, User};
 use testkit::operator::Operator;
-use testkit::stage::{CLUSTER_ID, REGION, Stage, condition};
+use testkit::stage::{self, CLUSTER_ID, REGION, Stage, class_resource, condition};
+use testkit::wait::{self, Look};
 use testkit::webhook::Webhook;
-use tokio::time::{Instant, sleep};
 
-/// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(90);
 const OPERATOR: &str = "arn:aws:iam::111122223333:user/operator";
 /// The access key of the operator's own identity.
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -97,8 +93,7 @@ impl Rig {
                 &stage.plane.url(),
                 stage.sim.url(),
             )
-            .args(["--cluster-id", CLUSTER_ID, "--orphan-interval", "2"])
-            .args(["--signature-window", "1", "--max-skew", "1"])
+            .args(["--cluster-id", CLUSTER_ID])
             .args(flags)
             .start()?;
         operator.wait_ready().await?;
@@ -112,6 +107,7 @@ impl Rig {
             class[member] = value.clone();
         }
         self.stage.class(team.name, false, &class).await?;
+        until_known(&self.stage, team.name).await?;
         self.until_class(team.name, "Ready", "IdentityVerified").await.map(drop)
     }
 
@@ -159,38 +155,43 @@ impl Rig {
 
     pub async fn until_reason(&self, namespace: &str, name: &str, reason: &str) -> Result<Value> {
         let wanted = |job: &Value| condition(job, "Ready").is_some_and(|c| c["reason"] == reason);
-        let seen = self.stage.until(namespace, name, PATIENCE, wanted).await;
+        let seen = self.stage.until(namespace, name, wanted).await;
         seen.with_context(|| format!("waited for {reason}\n{}", self.operator.log_tail()))
     }
 
-    /// A class as it is stored.
-    pub async fn stored_class(&self, name: &str) -> Result<Option<Value>> {
-        let args = ["get", "tcls", name, "--ignore-not-found", "-o", "json"];
-        let said = self.stage.kubectl.run(&args).await?.ok()?.stdout;
-        Ok(serde_json::from_str(&said).ok())
+    /// Waits until a class is as wanted.
+    pub async fn until_class_is(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let seen = stage::until(&classes(&self.stage), name, wanted).await;
+        seen.with_context(|| self.operator.log_tail())
     }
 
     /// Waits until a class's condition has this reason; its message.
     pub async fn until_class(&self, name: &str, type_: &str, reason: &str) -> Result<String> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let class = self.stored_class(name).await?.unwrap_or_default();
-            if let Some(found) = condition(&class, type_).filter(|c| c["reason"] == reason) {
-                return Ok(found["message"].as_str().unwrap_or_default().to_owned());
-            }
-            let shown = || format!("{:#}\n{}", class["status"], self.operator.log_tail());
-            ensure!(Instant::now() < end, "{name} is not {reason}: {}", shown());
-            sleep(Duration::from_millis(100)).await;
-        }
+        let wanted = |class: &Value| condition(class, type_).is_some_and(|c| c["reason"] == reason);
+        let class = self.until_class_is(name, wanted).await?;
+        Ok(message(&class, type_).to_owned())
     }
 
     pub async fn until_class_gone(&self, name: &str) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
-        while let Some(class) = self.stored_class(name).await? {
-            ensure!(Instant::now() < end, "{name} is still there: {:#}", class["status"]);
-            sleep(Duration::from_millis(100)).await;
-        }
-        Ok(())
+        stage::until_gone(&classes(&self.stage), name).await
+    }
+
+    /// Waits until the operator has looked at its objects so often once more.
+    pub async fn until_further_passes(&self, passes: f64) -> Result<()> {
+        let counted = async || {
+            anyhow::Ok(
+                self.operator
+                    .metric("transcribe_operator_passes_total")
+                    .await?
+                    .unwrap_or(0.0),
+            )
+        };
+        let end = counted().await? + passes;
+        wait::until("the operator looks at its objects again", async || {
+            let now = counted().await?;
+            Ok(Look::at(now >= end, format!("{now} of {end} passes")))
+        })
+        .await
     }
 
     /// The Starts of an object's job.
@@ -199,6 +200,16 @@ impl Rig {
         let of_job = |line: &LedgerLine| line.operation == "StartTranscriptionJob" && line.job_name.contains(uid);
         self.stage.sim.ledger().into_iter().filter(of_job).collect()
     }
+}
+
+fn classes(stage: &Stage) -> Api<DynamicObject> {
+    Api::all_with(stage.client.clone(), &class_resource())
+}
+
+/// Waits until the operator knows a class as it is stored: from then on it holds jobs against that.
+pub async fn until_known(stage: &Stage, name: &str) -> Result<()> {
+    let known = |class: &Value| class["status"]["observedGeneration"] == class["metadata"]["generation"];
+    stage::until(&classes(stage), name, known).await.map(drop)
 }
 
 /// The role of a team as its platform team sets it up.

@@ -1,8 +1,10 @@
 //! Who may use which class, and who works for it in AWS.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 use testkit::aws_sim::Role;
+use testkit::stage::condition;
+use testkit::wait::{self, Look};
 
 use crate::rig::{FINANCE, Rig, SALES, message, put_role, says};
 
@@ -78,6 +80,7 @@ async fn a_namespace_that_loses_its_label_submits_nothing_until_it_has_it_again(
     rig.until_reason(&namespace, "waits", "Suspended").await?;
 
     rig.label(&namespace, None).await?;
+    until_without_class(&rig, &namespace).await?;
     rig.edit(&namespace, "waits", json!({"suspend": false})).await?;
     let seen = rig.until_reason(&namespace, "waits", "NoClass").await?;
     assert!(rig.starts(&seen).is_empty());
@@ -91,6 +94,23 @@ async fn a_namespace_that_loses_its_label_submits_nothing_until_it_has_it_again(
     rig.until_reason(&namespace, "slow", "Completed").await?;
     assert_eq!(rig.starts(&running).len(), 1);
     Ok(())
+}
+
+/// How many jobs may be started after their namespace lost its label: the watch tells of that at once.
+const PROBES: usize = 20;
+
+/// Waits until the operator knows that a namespace may not use the class: a new job says so. One that was made before starts.
+async fn until_without_class(rig: &Rig, namespace: &str) -> Result<()> {
+    let reason = |job: &Value| condition(job, "Ready").map_or(Value::Null, |c| c["reason"].clone());
+    for n in 0..PROBES {
+        let probe = format!("probe-{n}");
+        rig.apply(namespace, &probe, Some("finance"), json!({})).await?;
+        let told = |job: &Value| ["NoClass", "Completed"].iter().any(|told| reason(job) == *told);
+        if reason(&rig.stage.until(namespace, &probe, told).await?) == "NoClass" {
+            return Ok(());
+        }
+    }
+    bail!("{PROBES} jobs were started in a namespace that has no label")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,47 +213,52 @@ async fn a_limit_of_running_jobs_holds_further_ones_back() -> Result<()> {
     )
     .await?;
     let (one, other) = (rig.namespace(FINANCE).await?, rig.namespace(FINANCE).await?);
-    for name in ["slow-a", "slow-b", "slow-c"] {
+    let names = ["slow-a", "slow-b", "slow-c"];
+    for name in names {
         rig.apply(&one, name, Some("finance"), json!({})).await?;
     }
-    let waits = async |namespace: &str| {
-        let wanted = |job: &serde_json::Value| message(job, "Ready").contains("queued in class finance");
-        let mut waiting = Vec::new();
-        for name in ["slow-a", "slow-b", "slow-c"] {
-            if let Some(job) = rig.stage.job(namespace, name).await?.filter(wanted) {
-                waiting.push(message(&job, "Ready").to_owned());
+    // One of a namespace's jobs is too many. It waits, and goes on waiting when it is looked at again.
+    let held_back = async |namespace: &str, names: &[&str], limit: &str| {
+        let told = async || {
+            let mut told = Vec::new();
+            for name in names {
+                let job = rig.stage.job(namespace, name).await?.unwrap_or_default();
+                told.push(message(&job, "Ready").to_owned());
             }
-        }
-        anyhow::Ok(waiting)
+            let works = |told: &&String| told.contains("is working on job");
+            ensure!(told.iter().filter(works).count() < names.len(), "none waits: {told:?}");
+            let others = told.iter().filter(|told| !works(told)).cloned().collect::<Vec<_>>();
+            anyhow::Ok(others)
+        };
+        wait::until("one job is held back", async || {
+            let others = told().await?;
+            let one = others.len() == 1 && others[0].contains("queued in class finance");
+            Ok(Look::at(one, format!("{others:?}")))
+        })
+        .await?;
+        rig.until_further_passes(3.0).await?;
+        says(&told().await?.join(""), &["queued in class finance", limit])
     };
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
-    let waiting = waits(&one).await?;
-    assert_eq!(waiting.len(), 1, "{waiting:?}");
-    says(&waiting[0], &["its limit of 2 running jobs in a namespace is reached"])?;
-    for name in ["slow-a", "slow-b"] {
+    held_back(&one, &names, "its limit of 2 running jobs in a namespace is reached").await?;
+    for name in &names[..2] {
         rig.apply(&other, name, Some("finance"), json!({})).await?;
     }
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
-    let waiting = waits(&other).await?;
-    assert_eq!(waiting.len(), 1, "{waiting:?}");
-    says(&waiting[0], &["its limit of 3 running jobs is reached"])?;
+    held_back(&other, &names[..2], "its limit of 3 running jobs is reached").await?;
     assert_eq!(rig.stage.sim.called("StartTranscriptionJob"), 3);
-    let class = rig.stored_class("finance").await?.unwrap();
-    assert_eq!(class["status"]["jobs"], json!({"waiting": 2, "running": 3}));
+    let counted = |class: &Value| class["status"]["jobs"] == json!({"waiting": 2, "running": 3});
+    rig.until_class_is("finance", counted).await?;
     rig.stage.sim.finish_all();
-    for (namespace, name) in [
-        (&one, "slow-a"),
-        (&one, "slow-b"),
-        (&one, "slow-c"),
-        (&other, "slow-a"),
-        (&other, "slow-b"),
-    ] {
-        let begun = |job: &serde_json::Value| {
+    let all = names
+        .iter()
+        .map(|name| (&one, name))
+        .chain(names[..2].iter().map(|name| (&other, name)));
+    for (namespace, name) in all {
+        let begun = |job: &Value| {
             ["InProgress", "Completed"]
                 .iter()
-                .any(|r| testkit::stage::condition(job, "Ready").is_some_and(|c| c["reason"] == **r))
+                .any(|reason| condition(job, "Ready").is_some_and(|c| c["reason"] == **reason))
         };
-        rig.stage.until(namespace, name, crate::rig::PATIENCE, begun).await?;
+        rig.stage.until(namespace, name, begun).await?;
     }
     Ok(())
 }

@@ -1,14 +1,11 @@
 //! Neither side can be relied on: replies that get lost, an AWS that fails or says nothing, an API server that is gone.
 
-use std::time::Duration;
-
 use http::Response;
 use testkit::aws_sim::Config;
-use testkit::fault_proxy::{Fault, Rule};
-use tokio::time::sleep;
+use testkit::fault_proxy::{Class, Fault, Rule};
 use transcribe_operator::api::Kind;
 
-use crate::rig::{JOB, Rig, arrived, namespace, of_every_kind, start};
+use crate::rig::{JOB, Rig, arrived, namespace, of_every_kind, start, status_writes};
 
 fn error(status: u16, code: &str) -> Fault {
     Fault::AwsError(status, code.to_owned(), "made for this test".to_owned())
@@ -116,20 +113,17 @@ async fn an_aws_that_cannot_be_asked_starts_nothing_anew() {
 async fn an_api_server_that_is_gone_for_a_while_costs_nothing_but_time() {
     let rig = Rig::start(Config::default()).await;
     let operator = rig.operator(&[]).await;
-    // One job of each kind is accepted by AWS and one has its intent under way when the API server goes.
-    let mut held = Vec::new();
-    for (kind, namespace) in of_every_kind("accepted") {
-        let reply = Rule::new(Fault::Drop).operation(&start(kind)).body(&namespace);
-        held.push(rig.aws.hold(reply.after()));
-    }
-    let accepted = rig.submit_every_kind("accepted").await;
-    for (_, namespace) in of_every_kind("unsent") {
-        let intent = format!("/namespaces/{namespace}/.*/status$");
-        held.push(rig.api.hold(Rule::new(Fault::Drop).path(&intent)));
-    }
+    // One job of each kind has its intent under way, and one is accepted by AWS, when the API server goes.
+    let intent = |(kind, namespace): (Kind, String)| rig.api.hold(status_writes(kind, Fault::Drop, &namespace));
+    let mut held: Vec<_> = of_every_kind("unsent").map(intent).collect();
     let unsent = rig.submit_every_kind("unsent").await;
-    for request in &held {
-        arrived(request).await;
+    for intent in &held {
+        arrived(intent).await;
+    }
+    let mut accepted = Vec::new();
+    for (job, report) in rig.submit_unreported("accepted").await {
+        accepted.push(job);
+        held.push(report);
     }
     for job in &accepted {
         rig.told(job, "submitting job").await;
@@ -140,13 +134,15 @@ async fn an_api_server_that_is_gone_for_a_while_costs_nothing_but_time() {
     }
     rig.says(&["get", "tj", JOB, "-n", &accepted[0].namespace], "was refused")
         .await;
-    sleep(Duration::from_secs(5)).await;
+    let all: Vec<_> = accepted.iter().chain(&unsent).collect();
+    rig.asked_again(&all, 2, |seen| seen.class == Class::Read && seen.upstream.is_none())
+        .await;
     assert!(operator.exited().unwrap().is_none(), "{}", operator.log_tail());
     for (accepted, unsent) in accepted.iter().zip(&unsent) {
         assert_eq!((rig.starts(accepted), rig.starts(unsent)), (1, 0), "{accepted:?}");
     }
     rig.stage.plane.start_apiserver().await.unwrap();
-    for job in accepted.iter().chain(&unsent) {
+    for job in all {
         rig.complete_once(job).await;
     }
     rig.acquit(12).await;

@@ -1,14 +1,15 @@
 //! An API server that does not take the operator's writes.
 
-use std::time::Duration;
-
-use http::Method;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 use testkit::aws_sim::Config;
-use testkit::fault_proxy::{Class, Fault, Rule};
-use tokio::time::sleep;
+use testkit::fault_proxy::{Class, Fault};
 use transcribe_operator::api::Kind;
 
-use crate::rig::{JOB, Job, Rig, arrived, of_every_kind, start, until};
+use crate::rig::{JOB, Job, Rig, of_every_kind, status_writes, until};
+
+/// What the policy says.
+const HANDS_OFF: &str = "nobody writes a status during the maintenance";
 
 const POLICY: &str = "
 apiVersion: admissionregistration.k8s.io/v1
@@ -36,12 +37,6 @@ spec:
   validationActions: [Deny]
 ";
 
-/// The writes of a namespace's status: the first is the intent, the second the report of the Start.
-fn status_writes(kind: Kind, fault: Fault, namespace: &str) -> Rule {
-    let path = format!("/namespaces/{namespace}/{}/{JOB}/status$", kind.plural());
-    Rule::new(fault).method(Method::PUT).path(&path)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_conflict_on_a_status_write_costs_a_pass_and_no_second_job() {
     let rig = Rig::start(Config::default()).await;
@@ -63,19 +58,13 @@ async fn a_conflict_on_a_status_write_costs_a_pass_and_no_second_job() {
     }
 
     // A conflict as it comes about: somebody else writes between the intent and the report.
-    let mut starts = Vec::new();
-    for (kind, namespace) in of_every_kind("contested") {
-        let held = Rule::new(Fault::Drop).operation(&start(kind)).body(&namespace);
-        starts.push(rig.aws.hold(held));
+    for (job, report) in rig.submit_unreported("contested").await {
+        let label = Patch::Merge(json!({"metadata": {"labels": {"team": "finance"}}}));
+        let contested = rig.jobs(job.kind, &job.namespace);
+        contested.patch(JOB, &PatchParams::default(), &label).await.unwrap();
+        report.release();
+        jobs.push(job);
     }
-    let contested = rig.submit_every_kind("contested").await;
-    for (job, held) in contested.iter().zip(starts) {
-        arrived(&held).await;
-        let label = ["label", job.kind.plural(), JOB, "-n", &job.namespace, "team=finance"];
-        rig.stage.kubectl.run(&label).await.unwrap().ok().unwrap();
-        held.release();
-    }
-    jobs.extend(contested);
 
     // And one that does not end.
     let always = of_every_kind("busy").map(|(kind, namespace)| {
@@ -104,23 +93,16 @@ async fn a_conflict_on_a_status_write_costs_a_pass_and_no_second_job() {
     rig.acquit(12).await;
 }
 
-/// Whether the API server takes a status write of the administrator, who is nobody special to a policy.
-async fn open(rig: &Rig, job: &Job) -> bool {
-    let patch = [
-        "patch",
-        job.kind.plural(),
-        JOB,
-        "-n",
-        &job.namespace,
-        "--subresource=status",
-        "--type=merge",
-    ];
-    let args = [
-        &patch[..],
-        &["-p", "{\"status\":{\"observedGeneration\":0}}", "--dry-run=server"],
-    ]
-    .concat();
-    rig.stage.kubectl.run(&args).await.unwrap().success
+/// Whether the policy is in force: the administrator is nobody special to it.
+async fn closed(rig: &Rig, job: &Job) -> bool {
+    let status = Patch::Merge(json!({"status": {"observedGeneration": 0}}));
+    let params = PatchParams {
+        dry_run: true,
+        ..PatchParams::default()
+    };
+    let jobs = rig.jobs(job.kind, &job.namespace);
+    let written = jobs.patch_status(JOB, &params, &status).await;
+    written.is_err_and(|error| error.to_string().contains(HANDS_OFF))
 }
 
 /// A minute's maintenance, scaled to some seconds.
@@ -128,35 +110,31 @@ async fn open(rig: &Rig, job: &Job) -> bool {
 async fn status_writes_refused_by_a_policy_start_nothing_and_lose_nothing() {
     let rig = Rig::start(Config::default()).await;
     let _operator = rig.operator(&[]).await;
-    let replies = of_every_kind("started").map(|(kind, namespace)| {
-        let reply = Rule::new(Fault::Drop).operation(&start(kind)).body(&namespace);
-        rig.aws.hold(reply.after())
-    });
-    let replies: Vec<_> = replies.collect();
-    let started = rig.submit_every_kind("started").await;
-    for reply in &replies {
-        arrived(reply).await;
-    }
+    let (started, reports): (Vec<_>, Vec<_>) = rig.submit_unreported("started").await.into_iter().unzip();
     rig.stage.kubectl.apply(POLICY).await.unwrap().ok().unwrap();
     for job in &started {
-        until(async || !open(&rig, job).await).await;
+        until("the policy is in force", async || closed(&rig, job).await).await;
     }
-    for reply in replies {
-        reply.release();
+    for report in reports {
+        report.release();
     }
     let waiting = rig.submit_every_kind("waiting").await;
-    for job in waiting.iter().chain(&started) {
+    let all: Vec<_> = started.iter().chain(&waiting).collect();
+    for job in &all {
         let line = rig.says(&["events", "-n", &job.namespace], "WriteRefused").await;
-        assert!(line.contains("nobody writes a status during the maintenance"), "{line}");
+        assert!(line.contains(HANDS_OFF), "{line}");
     }
-    sleep(Duration::from_secs(6)).await;
+    rig.asked_again(&all, 2, |seen| {
+        seen.class == Class::StatusWrite && seen.upstream == Some(422)
+    })
+    .await;
     for (started, waiting) in started.iter().zip(&waiting) {
         assert_eq!((rig.starts(started), rig.starts(waiting)), (1, 0), "{started:?}");
     }
 
     let lift = ["delete", "validatingadmissionpolicybinding", "hands-off"];
     rig.stage.kubectl.run(&lift).await.unwrap().ok().unwrap();
-    for job in started.iter().chain(&waiting) {
+    for job in all {
         rig.complete_once(job).await;
     }
     rig.acquit(20).await;

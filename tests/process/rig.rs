@@ -2,8 +2,9 @@
 
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 
+use futures::future::join_all;
+use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -11,22 +12,25 @@ use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
 use testkit::aws_sim::{Config, LedgerLine};
 use testkit::control_plane::program;
-use testkit::fault_proxy::{FaultProxy, Held};
+use testkit::fault_proxy::{Fault, FaultProxy, Held, Rule, Seen};
 use testkit::operator::{Builder, Operator};
 use testkit::oracle::{self, Bounds, Evidence};
 use testkit::process::{Process, remove_at_exit};
 use testkit::stage::{self, REGION, Stage, condition, resource_of};
-use tokio::time::{Instant, sleep, timeout};
+use testkit::wait::{self, Look};
 use transcribe_operator::api::Kind;
 
 use crate::samples::minimal;
 
 /// The name of the object in each namespace: every object has a namespace of its own, so that requests tell it apart.
 pub const JOB: &str = "job";
-/// A signature counts for three seconds; what may still arrive does so within seven.
-pub const SHORT_BOUND: &[&str] = &["--signature-window", "3", "--max-skew", "2"];
-/// How long anything may take that takes well under a second on an idle machine.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+/// A signature counts for twenty seconds; what may still arrive does so within thirty. That is short enough to be waited for,
+/// and long enough for all that has to be done in it: on an idle machine that takes two seconds.
+pub const SHORT_BOUND: &[&str] = &["--signature-window", "20", "--max-skew", "5"];
+/// `--signature-window`, as AWS has it.
+const SHORT_WINDOW_MS: i64 = 20_000;
+/// `--signature-window` and twice `--max-skew`.
+pub const BOUND: SignedDuration = SignedDuration::from_secs(30);
 
 /// The only operation of a kind that costs money.
 pub fn start(kind: Kind) -> String {
@@ -51,6 +55,21 @@ pub fn namespace(kind: Kind, what: &str) -> String {
     format!("{}-{what}", kind.plural())
 }
 
+/// An AWS to which a short bound applies, and whose jobs run for a moment.
+pub fn short_bound() -> Config {
+    Config {
+        run_ms: 100,
+        signature_window_ms: SHORT_WINDOW_MS,
+        ..Config::default()
+    }
+}
+
+/// The writes of a job's status: the first is the intent, the second the report of the Start.
+pub fn status_writes(kind: Kind, fault: Fault, namespace: &str) -> Rule {
+    let path = format!("/namespaces/{namespace}/{}/{JOB}/status$", kind.plural());
+    Rule::new(fault).method(Method::PUT).path(&path)
+}
+
 /// A control plane and an AWS simulator, both reached through a fault proxy.
 pub struct Rig {
     // In this order they end.
@@ -73,19 +92,19 @@ fn watch(stage: &Stage, kind: Kind) -> (Kind, Process) {
     (kind, Process::start("kubectl", kubectl, &log).unwrap())
 }
 
+/// The job has its result.
+pub fn is_complete(job: &Value) -> bool {
+    condition(job, "Complete").is_some_and(|c| c["status"] == "True")
+}
+
 /// Waits until a request has come to be held.
 pub async fn arrived(held: &Held) {
-    let waited = timeout(PATIENCE, held.arrived(1)).await;
-    waited.expect("no request to be held");
+    wait::on("a request to be held", held.arrived(1)).await.unwrap();
 }
 
 /// Waits until it is so.
-pub async fn until(so: impl AsyncFn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !so().await {
-        assert!(Instant::now() < end, "not so after {PATIENCE:?}");
-        sleep(Duration::from_millis(20)).await;
-    }
+pub async fn until(what: &str, so: impl AsyncFnMut() -> bool) {
+    wait::until_so(what, so).await.unwrap();
 }
 
 /// The binary that ships, under a name that a build during the tests does not replace: they start it many times.
@@ -119,17 +138,48 @@ fn class() -> Value {
 
 impl Rig {
     pub async fn start(config: Config) -> Self {
+        Self::for_kinds(Kind::ALL, config).await
+    }
+
+    /// For jobs of these kinds only: kubectl watches no others.
+    pub async fn for_kinds(kinds: &[Kind], config: Config) -> Self {
         operator();
         let stage = Stage::start(config).await.unwrap();
         let api = FaultProxy::kubernetes(&stage.plane).await.unwrap();
         let aws = FaultProxy::http(stage.sim.url()).await.unwrap();
         stage.class("every-kind", true, &class()).await.unwrap();
-        let watches = Kind::ALL.iter().map(|kind| watch(&stage, *kind)).collect();
-        Self {
+        let watches = kinds.iter().map(|kind| watch(&stage, *kind)).collect();
+        let mut rig = Self {
             watches,
             api,
             aws,
             stage,
+        };
+        rig.until_watched().await;
+        rig
+    }
+
+    /// Waits until kubectl watches each kind: what becomes of a job in a moment is to be told also when kubectl starts slowly.
+    async fn until_watched(&mut self) {
+        let kinds: Vec<_> = self.watches.iter().map(|(kind, _)| *kind).collect();
+        for kind in kinds {
+            let first = self.submit(kind, &namespace(kind, "first")).await;
+            let Self { watches, stage, .. } = self;
+            wait::until("kubectl watches", async || {
+                let (_, kubectl) = watches.iter_mut().find(|(of, _)| *of == kind).unwrap();
+                let log = kubectl.log();
+                if log.contains(&first.namespace) {
+                    return Ok(Look::Done(()));
+                }
+                // It may end without a word when the API server has just begun to serve the kind.
+                if kubectl.exited()?.is_some() {
+                    (_, *kubectl) = watch(stage, kind);
+                }
+                Ok(Look::Not(log))
+            })
+            .await
+            .unwrap();
+            self.delete(&first).await;
         }
     }
 
@@ -151,7 +201,7 @@ impl Rig {
         api.create(&PostParams::default(), &namespace).await.unwrap();
     }
 
-    fn jobs(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+    pub fn jobs(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
         self.stage.jobs_of(kind.name(), namespace)
     }
 
@@ -180,11 +230,48 @@ impl Rig {
 
     /// A namespace with its job, for each kind.
     pub async fn submit_every_kind(&self, what: &str) -> Vec<Job> {
-        let mut jobs = Vec::new();
-        for (kind, namespace) in of_every_kind(what) {
-            jobs.push(self.submit(kind, &namespace).await);
-        }
-        jobs
+        let submit = async |(kind, namespace): (Kind, String)| self.submit(kind, &namespace).await;
+        join_all(of_every_kind(what).map(submit)).await
+    }
+
+    /// A job of each kind that AWS has accepted, and of which no write of the status gets through from then on: the report of
+    /// the Start is held on its way to the API server, and so is what the operator tries after it.
+    pub async fn submit_unreported(&self, what: &str) -> Vec<(Job, Held)> {
+        let submit = async |(kind, namespace): (Kind, String)| {
+            let sent = Rule::new(Fault::Drop).operation(&start(kind)).body(&namespace);
+            let sent = self.aws.hold(sent);
+            let job = self.submit(kind, &namespace).await;
+            arrived(&sent).await;
+            // The intent is stored by now.
+            let report = self.api.hold(status_writes(kind, Fault::Drop, &namespace));
+            sent.release();
+            arrived(&report).await;
+            (job, report)
+        };
+        join_all(of_every_kind(what).map(submit)).await
+    }
+
+    /// Waits until the operator has made so many further requests of this sort about each job. It has gone on by then: what
+    /// it did not do it does not do.
+    pub async fn asked_again(&self, jobs: &[&Job], more: usize, sort: impl Fn(&Seen) -> bool) {
+        let asked = || {
+            let requests = self.api.requests();
+            let of = |job: &Job| format!("/namespaces/{}/", job.namespace);
+            let count = |part: String| {
+                requests
+                    .iter()
+                    .filter(|seen| seen.path.contains(&part) && sort(seen))
+                    .count()
+            };
+            jobs.iter().map(|job| count(of(job))).collect::<Vec<_>>()
+        };
+        let before = asked();
+        let again = wait::until("the operator asks again", async || {
+            let now = asked();
+            let enough = before.iter().zip(&now).all(|(before, now)| *now >= before + more);
+            Ok(Look::at(enough, format!("{before:?} and then {now:?}")))
+        });
+        again.await.unwrap();
     }
 
     pub async fn delete(&self, job: &Job) {
@@ -200,13 +287,12 @@ impl Rig {
     /// Waits until the job is as wanted.
     pub async fn until(&self, job: &Job, wanted: impl Fn(&Value) -> bool) -> Value {
         let jobs = self.jobs(job.kind, &job.namespace);
-        stage::until(&jobs, JOB, PATIENCE, wanted).await.unwrap()
+        stage::until(&jobs, JOB, wanted).await.unwrap()
     }
 
     /// Waits until the job is complete.
     pub async fn complete(&self, job: &Job) -> Value {
-        let complete = |job: &Value| condition(job, "Complete").is_some_and(|c| c["status"] == "True");
-        self.until(job, complete).await
+        self.until(job, is_complete).await
     }
 
     /// Waits until the job is complete, having been paid once.
@@ -217,7 +303,7 @@ impl Rig {
 
     pub async fn gone(&self, job: &Job) {
         let jobs = self.jobs(job.kind, &job.namespace);
-        stage::until_gone(&jobs, JOB, PATIENCE).await.unwrap();
+        stage::until_gone(&jobs, JOB).await.unwrap();
     }
 
     /// How many Starts AWS applied for an object.
@@ -241,41 +327,35 @@ impl Rig {
 
     /// The same, of some job of a kind.
     pub async fn told_of(&self, kind: Kind, whose: impl Fn(&str) -> bool, part: &str) {
-        let end = Instant::now() + PATIENCE;
         let (_, watch) = self.watches.iter().find(|(of, _)| *of == kind).unwrap();
-        loop {
+        let what = format!("kubectl says {part:?} of a {kind}");
+        let line = wait::until(&what, async || {
             let log = watch.log();
             let mut lines = log
                 .lines()
                 .filter(|line| line.split_whitespace().next().is_some_and(&whose));
-            if let Some(line) = lines.find(|line| line.contains(part)) {
-                let words: Vec<_> = line.split_whitespace().collect();
-                let line = words.join(" ");
-                println!("  $ kubectl get {} --all-namespaces --watch\n    {line}", kind.plural());
-                return;
-            }
-            assert!(Instant::now() < end, "kubectl does not say {part:?} of a {kind}\n{log}");
-            sleep(Duration::from_millis(20)).await;
-        }
+            let line = lines.find(|line| line.contains(part)).map(str::to_owned);
+            Ok(line.map_or(Look::Not(log), Look::Done))
+        });
+        let line = line.await.unwrap();
+        let words: Vec<_> = line.split_whitespace().collect();
+        let line = words.join(" ");
+        println!("  $ kubectl get {} --all-namespaces --watch\n    {line}", kind.plural());
     }
 
     /// What kubectl prints in the end for these arguments: a line that contains `part`.
     pub async fn says(&self, args: &[&str], part: &str) -> String {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let output = self.stage.kubectl.run(args).await.unwrap();
+        let args_text = args.join(" ");
+        let what = format!("kubectl {args_text} says {part:?}");
+        let line = wait::until(&what, async || {
+            let output = self.stage.kubectl.run(args).await?;
             let text = format!("{}{}", output.stdout, output.stderr);
-            if let Some(line) = text.lines().find(|line| line.contains(part)) {
-                println!("  $ kubectl {}\n    {line}", args.join(" "));
-                return line.to_owned();
-            }
-            assert!(
-                Instant::now() < end,
-                "kubectl {} does not say {part:?} but {text}",
-                args.join(" ")
-            );
-            sleep(Duration::from_millis(50)).await;
-        }
+            let line = text.lines().find(|line| line.contains(part)).map(str::to_owned);
+            Ok(line.map_or(Look::Not(text), Look::Done))
+        });
+        let line = line.await.unwrap();
+        println!("  $ kubectl {args_text}\n    {line}");
+        line
     }
 
     /// The oracle finds nothing, with all jobs done by now and each written at most so often.

@@ -6,7 +6,7 @@ use testkit::aws_sim::{FaultRule, What, When};
 use testkit::fault_proxy::{Class, Fault, FaultProxy, Rule};
 use testkit::stage::condition;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, TRIES};
 
 pub async fn an_operator_without_a_cluster_id_starts(scene: &Scene<'_>) -> Result<bool> {
     the_operator_becomes_ready(scene).await
@@ -15,7 +15,9 @@ pub async fn an_operator_without_a_cluster_id_starts(scene: &Scene<'_>) -> Resul
 pub async fn the_operator_becomes_ready(scene: &Scene<'_>) -> Result<bool> {
     let operator = scene.builder(&scene.stage.plane.url()).start()?;
     let ready = async || Ok(matches!(operator.get("/readyz").await, Ok((200, _))));
-    scene.comes(ready).await
+    // It ends when it cannot learn which cluster it is in.
+    let over = async |refused| Ok(refused >= TRIES || operator.exited()?.is_some());
+    scene.comes_unless(ready, over, async || Ok(())).await
 }
 
 pub async fn a_job_that_is_made_later_is_seen(scene: &Scene<'_>) -> Result<bool> {
@@ -36,8 +38,10 @@ pub async fn a_job_has_the_finalizer(scene: &Scene<'_>) -> Result<bool> {
 
 pub async fn a_finished_job_goes_when_its_time_is_over(scene: &Scene<'_>) -> Result<bool> {
     let _operator = scene.operator(&[]).await?;
-    scene.submit(json!({"ttlSecondsAfterFinished": 1})).await?;
+    scene.submit(json!({})).await?;
     scene.until_reason("Finished", "Completed").await?;
+    // Only then: it would go before it can be seen.
+    scene.submit(json!({"ttlSecondsAfterFinished": 1})).await?;
     scene.job_comes(Value::is_null).await
 }
 
@@ -58,7 +62,10 @@ pub async fn a_job_that_breaks_a_pass_says_so(scene: &Scene<'_>) -> Result<bool>
 pub async fn a_job_has_an_event(scene: &Scene<'_>) -> Result<bool> {
     let _operator = scene.operator(&[]).await?;
     scene.submit(json!({})).await?;
-    scene.comes(async || Ok(!scene.events().await?.is_empty())).await
+    let told = async || Ok(!scene.events().await?.is_empty());
+    // There is one about its beginning and one about its end, and no other.
+    let over = async |_| scene.job_is(|job| is(job, "Finished", "Completed")).await;
+    scene.comes_unless(told, over, async || Ok(())).await
 }
 
 /// An API server that takes no status is told of by the same Event again and again.

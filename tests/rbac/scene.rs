@@ -1,7 +1,5 @@
 //! Where a scenario runs: a control plane that keeps an audit, and an operator with some of the chart's rights.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
@@ -13,17 +11,15 @@ use testkit::install::NAMESPACE;
 use testkit::operator::{Builder, Operator};
 use testkit::rights::{Grant, Rights};
 use testkit::stage::{Stage, condition};
-use tokio::time::{Instant, sleep};
+use testkit::wait::{self, Look};
 
 use crate::VALUES;
 use crate::map::Row;
 
 /// The name of the job of a scenario.
 pub const JOB: &str = "job";
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(40);
-/// How long after a refusal something else might still do what was refused.
-const GRACE: Duration = Duration::from_secs(2);
+/// How often the operator must have tried in vain: what else might do what was refused had its time between two tries.
+pub const TRIES: usize = 2;
 
 /// A control plane on which scenarios run one after the other.
 pub struct Lane {
@@ -74,15 +70,37 @@ impl Lane {
         };
         let came = (row.run)(&scene).await;
         scene.clear().await?;
-        let (allowed, refused) = (scene.audit("allow")?, scene.audit("forbid")?);
-        let (refused, others): (Vec<_>, Vec<_>) = refused.iter().partition(|event| scene.needs_it(event));
+        let came = came?;
+        // The API server writes the audit of a request when it has answered.
+        let audit = wait::until("the right is used or asked for", async || {
+            let audit = scene.audit()?;
+            let wanted = if without { REFUSED } else { ALLOWED };
+            let used = audit
+                .iter()
+                .any(|event| scene.needs_it(event) && decision(event) == wanted);
+            let so_far = format!("{} requests", audit.len());
+            Ok(if used { Look::Done(audit) } else { Look::Not(so_far) })
+        })
+        .await?;
+        let allowed = audit.iter().filter(|event| decision(event) == ALLOWED);
+        let refused = audit.iter().filter(|event| decision(event) == REFUSED);
+        let (refused, others): (Vec<_>, Vec<_>) = refused.partition(|event| scene.needs_it(event));
         Ok(Seen {
-            came: came?,
-            allowed: allowed.iter().filter(|event| scene.needs_it(event)).count(),
+            came,
+            allowed: allowed.filter(|event| scene.needs_it(event)).count(),
             refused: refused.len(),
             others: others.into_iter().map(|event| asked(event, &scene.grant)).collect(),
         })
     }
+}
+
+const ALLOWED: &str = "allow";
+const REFUSED: &str = "forbid";
+
+/// What the authorizer said to a request.
+fn decision(event: &Value) -> &str {
+    let decision = &event["annotations"]["authorization.k8s.io/decision"];
+    decision.as_str().unwrap_or_default()
 }
 
 /// What a request asked for, with as much of it as the grant names.
@@ -143,7 +161,7 @@ impl Scene<'_> {
     /// Waits until a condition of the job has this reason: what comes before that which is looked at.
     pub async fn until_reason(&self, type_: &str, reason: &str) -> Result<()> {
         let wanted = |job: &Value| condition(job, type_).is_some_and(|c| c["reason"] == reason);
-        self.stage.until(&self.namespace, JOB, PATIENCE, wanted).await.map(drop)
+        self.stage.until(&self.namespace, JOB, wanted).await.map(drop)
     }
 
     /// The Events about the job.
@@ -154,38 +172,61 @@ impl Scene<'_> {
 
     /// Whether the job comes to be so; `Null` is a job that is gone.
     pub async fn job_comes(&self, is_so: impl Fn(&Value) -> bool) -> Result<bool> {
-        let job = async || self.stage.job(&self.namespace, JOB).await;
-        self.comes(async || Ok(is_so(&job().await?.unwrap_or_default()))).await
+        self.comes(async || self.job_is(&is_so).await).await
     }
 
-    /// Whether it comes about. It does not when the API server has refused what the grant would allow, and some time has
-    /// passed since.
+    /// Whether the job is so now.
+    pub async fn job_is(&self, is_so: impl Fn(&Value) -> bool) -> Result<bool> {
+        let job = self.stage.job(&self.namespace, JOB).await?;
+        Ok(is_so(&job.unwrap_or_default()))
+    }
+
+    /// Whether it comes about. It does not when the API server has refused what the grant would allow, and refuses it again
+    /// when the operator tries again.
     pub async fn comes(&self, is_so: impl AsyncFn() -> Result<bool>) -> Result<bool> {
-        let end = Instant::now() + PATIENCE;
-        let mut refused = None;
-        loop {
-            if is_so().await? {
-                return Ok(true);
-            }
-            let forbidden = self.audit("forbid")?;
-            let other = forbidden.iter().find(|event| !self.needs_it(event));
-            ensure!(other.is_none(), "something else is refused: {other:?}");
-            if !forbidden.is_empty() {
-                let since: &mut Instant = refused.get_or_insert_with(Instant::now);
-                if since.elapsed() > GRACE {
-                    return Ok(false);
-                }
-            }
-            ensure!(Instant::now() < end, "it neither comes about nor is it refused");
-            sleep(Duration::from_millis(50)).await;
-        }
+        self.comes_unless(is_so, async |refused| Ok(refused >= TRIES), async || Ok(()))
+            .await
     }
 
-    /// The requests of this scene's operators that the authorizer allowed, or forbade.
-    fn audit(&self, decision: &str) -> Result<Vec<Value>> {
-        let mut events = self.stage.plane.audit(self.stage.account.user())?;
-        events.retain(|event| event["annotations"]["authorization.k8s.io/decision"] == decision);
-        Ok(events)
+    /// The same where there is another sign that it does not come about any more: `over` is asked, once there is a refusal, with
+    /// the number of refusals since the beginning. After a refusal `again` makes the operator try again.
+    pub async fn comes_unless(
+        &self,
+        is_so: impl AsyncFn() -> Result<bool>,
+        over: impl AsyncFn(usize) -> Result<bool>,
+        again: impl AsyncFn() -> Result<()>,
+    ) -> Result<bool> {
+        let before = self.refusals(&self.audit()?)?;
+        let mut asked = false;
+        wait::until("it comes about or is refused", async || {
+            if is_so().await? {
+                return Ok(Look::Done(true));
+            }
+            let audit = self.audit()?;
+            let refused = self.refusals(&audit)?;
+            if refused > 0 && over(refused - before).await? {
+                return Ok(Look::Done(false));
+            }
+            if refused > 0 && !asked {
+                asked = true;
+                again().await?;
+            }
+            Ok(Look::Not(format!("{refused} refusals in {} requests", audit.len())))
+        })
+        .await
+    }
+
+    /// How often what the grant would allow was refused; an error when something else was.
+    fn refusals(&self, audit: &[Value]) -> Result<usize> {
+        let refused = || audit.iter().filter(|event| decision(event) == REFUSED);
+        let other = refused().find(|event| !self.needs_it(event));
+        ensure!(other.is_none(), "something else is refused: {other:?}");
+        Ok(refused().count())
+    }
+
+    /// The requests of this scene's operators.
+    fn audit(&self) -> Result<Vec<Value>> {
+        self.stage.plane.audit(self.stage.account.user())
     }
 
     fn needs_it(&self, event: &Value) -> bool {
