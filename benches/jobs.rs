@@ -19,6 +19,7 @@ use testkit::aws_sim::Config;
 use testkit::fault_proxy::{Class, FaultProxy, Seen};
 use testkit::operator::Operator;
 use testkit::stage::{Stage, condition, job_resource};
+use testkit::wait::{self, Look};
 use tokio::time::sleep;
 
 /// For how long the cluster is watched at rest.
@@ -108,17 +109,15 @@ async fn create(stage: &Stage, jobs: usize) -> anyhow::Result<()> {
 
 async fn until_finished(stage: &Stage, jobs: usize) -> anyhow::Result<()> {
     let api = stage.jobs("default");
-    let end = Instant::now() + Duration::from_mins(10);
-    loop {
+    wait::until("all jobs finish", async || {
+        // A list of all is work for the API server, too: not many of them.
+        sleep(Duration::from_secs(1)).await;
         let list = api.list(&ListParams::default()).await?;
         let finished = |job: &&DynamicObject| condition(&job.data, "Finished").is_some_and(|c| c["status"] == "True");
         let count = list.items.iter().filter(finished).count();
-        if count == jobs {
-            return Ok(());
-        }
-        anyhow::ensure!(Instant::now() < end, "only {count} of {jobs} jobs finished");
-        sleep(Duration::from_secs(1)).await;
-    }
+        Ok(Look::at(count == jobs, format!("{count} of {jobs}")))
+    })
+    .await
 }
 
 fn per_job(stage: &Stage, proxy: &FaultProxy, jobs: usize) {

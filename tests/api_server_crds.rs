@@ -22,6 +22,7 @@ use kube::runtime::wait::{await_condition, conditions};
 use serde_json::{Value, json};
 use testkit::control_plane::ControlPlane;
 use testkit::kubectl::Kubectl;
+use testkit::wait;
 use transcribe_operator::api::transcription_class::TranscriptionClass;
 use transcribe_operator::api::{GROUP, Kind, VERSION, render_crds};
 
@@ -51,9 +52,8 @@ async fn server() -> Server {
     for plural in plurals {
         let crds = Api::<CustomResourceDefinition>::all(client.clone());
         let name = format!("{plural}.{GROUP}");
-        await_condition(crds, &name, conditions::is_crd_established())
-            .await
-            .unwrap();
+        let established = await_condition(crds, &name, conditions::is_crd_established());
+        wait::on("the CRD is established", established).await.unwrap().unwrap();
     }
     let namespace = plane.namespace("crds").await.unwrap();
     Server {

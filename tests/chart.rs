@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-use std::time::Duration;
-
 use testkit::aws_sim::{AwsSim, Config};
 use testkit::control_plane::ControlPlane;
 use testkit::install::{Install, NAMESPACE, RELEASE, chart};
@@ -192,10 +190,7 @@ async fn the_operator_works_with_the_rights_of_its_chart_and_no_others() {
         .await
         .unwrap();
     patched.ok().unwrap();
-    stage
-        .until_gone("default", "charted", Duration::from_secs(20))
-        .await
-        .unwrap();
+    stage.until_gone("default", "charted").await.unwrap();
     assert!(stage.sim.jobs().is_empty(), "the record is left");
 }
 

@@ -2,13 +2,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-use std::time::Instant;
-
 use serde_json::{Value, json};
 use testkit::aws_sim::Config;
 use testkit::moto::{ACCOUNT, Key, Moto};
 use testkit::operator::Operator;
 use testkit::stage::{BUCKET, REGION, Stage, condition};
+use testkit::wait::{self, TIMEOUT};
 use testkit::webhook::Webhook;
 use transcribe_operator::api::Kind;
 
@@ -53,7 +52,7 @@ impl Rig {
 
     async fn finished(&self, kind: Kind, name: &str) -> Value {
         let (job, kubectl) = (format!("{}/{name}", kind.plural()), &self.stage.kubectl);
-        let wait = ["wait", &job, "--for=condition=Finished", "--timeout=60s"];
+        let wait = ["wait", &job, "--for=condition=Finished", TIMEOUT];
         let waited = kubectl.run(&wait).await.unwrap();
         let (operator, moto) = (self.operator.log_tail(), self.moto.log_tail());
         assert!(waited.success, "{job}: {}\n{operator}\n{moto}", waited.stderr);
@@ -117,7 +116,7 @@ fn manifest(kind: Kind, name: &str, key: &str) -> String {
 #[tokio::test]
 async fn encrypted_jobs_run_on_moto_from_apply_to_finished() {
     let rig = Rig::start().await;
-    let (began, kubectl, key) = (Instant::now(), &rig.stage.kubectl, &rig.key);
+    let (kubectl, key) = (&rig.stage.kubectl, &rig.key);
     let apply =
         async |kind: Kind, name: &str, reference: &str| kubectl.apply(&manifest(kind, name, reference)).await.unwrap();
     apply(UNKNOWN, "unknown", &key.arn).await.ok().unwrap();
@@ -139,7 +138,7 @@ async fn encrypted_jobs_run_on_moto_from_apply_to_finished() {
             rig.is_encrypted_as_asked(kind, name).await;
         }
     }
-    what_moto_does_not_have_waits_and_is_asked_for_sparingly(&rig, began).await;
+    what_moto_does_not_have_waits_and_is_asked_for_sparingly(&rig).await;
 
     let disable = json!({"KeyId": key.id});
     rig.moto
@@ -163,7 +162,7 @@ async fn encrypted_jobs_run_on_moto_from_apply_to_finished() {
     }
 }
 
-async fn what_moto_does_not_have_waits_and_is_asked_for_sparingly(rig: &Rig, began: Instant) {
+async fn what_moto_does_not_have_waits_and_is_asked_for_sparingly(rig: &Rig) {
     let waiting = rig.get(&format!("{}/unknown", UNKNOWN.plural())).await;
     assert!(condition(&waiting, "Finished").is_none_or(|finished| finished["status"] != "True"));
     assert_eq!(
@@ -172,11 +171,19 @@ async fn what_moto_does_not_have_waits_and_is_asked_for_sparingly(rig: &Rig, beg
         waiting["status"]
     );
     let warned = |line: &String| line.contains("could not be listed") && line.contains(UNKNOWN.name());
-    let warnings = rig.operator.logs().iter().filter(|line| warned(line)).count();
-    // Three while it gets rarer, then one at every eighth interval.
-    let intervals = began.elapsed().as_secs_f64() / INTERVAL;
+    let warnings = || rig.operator.logs().iter().filter(|line| warned(line)).count();
+    wait::until_so("several lists have failed", async || warnings() > 2)
+        .await
+        .unwrap();
+    // After a list that failed, two intervals go by until the next one, then four, and from then on eight. So this is the least time
+    // for so many, and the lists themselves say when they were signed.
+    let warnings = warnings();
+    let intervals: u32 = (1..warnings).map(|failed| 1 << failed.min(3)).sum();
+    let signed = rig.moto.signed(&format!("Transcribe.List{UNKNOWN}s")).unwrap();
+    let took = signed.last().unwrap().duration_since(signed[0]).as_secs_f64();
+    // They were signed in whole seconds.
     assert!(
-        warnings > 0 && f64::from(u32::try_from(warnings).unwrap()) < 4.0 + intervals / 8.0,
-        "{warnings} in {intervals} intervals"
+        f64::from(intervals) * INTERVAL < took + 1.0,
+        "{warnings} lists in {took} s"
     );
 }

@@ -1,8 +1,7 @@
-//! The operator as users run it: the image that the Dockerfile describes, installed by the chart as a Pod of a real node
-//! in a namespace where Pod Security allows nothing but `restricted`.
+//! On a real node of this machine: the operator as users run it, in the image that the Dockerfile describes, installed by the
+//! chart as a Pod in a namespace where Pod Security allows nothing but `restricted`; and that a node leaves nothing behind.
 //!
-//! Where a node cannot run, the test says so in one line, whatever is captured, and passes.
-#![cfg(target_os = "linux")]
+//! Where a node cannot run, the tests are ignored, and the reason says what is missing.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,264 +10,57 @@
     reason = "a test reads the machine and stops at the first thing that is not as it should be"
 )]
 
-use std::fs;
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use libtest_mimic::{Arguments, Completion, Trial};
 
-use serde_json::{Value, json};
-use testkit::aws_sim::{AwsSim, Config, DEFAULT_KEY_ALIAS, OutcomeRule};
-use testkit::control_plane::ControlPlane;
-use testkit::kubectl::{Helm, Kubectl};
-use testkit::node::{self, Node, NotHere};
-use testkit::rights::Account;
-use testkit::stage::{Stage, repository};
+#[cfg(target_os = "linux")]
+#[path = "node/leftovers.rs"]
+mod leftovers;
+#[cfg(target_os = "linux")]
+#[path = "node/pod.rs"]
+mod pod;
 
-const NAMESPACE: &str = "apiVersion: v1
-kind: Namespace
-metadata:
-  name: transcribe
-  labels:
-    pod-security.kubernetes.io/enforce: restricted
-";
-/// The operator in its image.
-const PROGRAM: &str = "/usr/local/bin/transcribe-operator";
-/// The user of the image.
-const NONROOT: &str = "65532";
-
-#[test]
-fn the_chart_runs_the_image_as_a_restricted_pod_that_outlives_a_kill() {
-    let node = match Node::enter() {
-        Ok(node) => node,
-        Err(error) if error.is::<NotHere>() => {
-            // Past the test harness, which keeps what a passing test prints to itself.
-            writeln!(std::io::stderr(), "{error}").unwrap();
-            return;
-        }
-        Err(error) => panic!("{error:#}"),
-    };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(scenario(node));
+#[cfg(target_os = "linux")]
+fn main() {
+    if std::env::args().nth(1).is_some_and(|word| word == leftovers::STAY) {
+        leftovers::stay().unwrap();
+    }
+    let trials = vec![
+        trial(
+            "the_chart_runs_the_image_as_a_restricted_pod_that_outlives_a_kill",
+            pod::the_chart_runs_the_image_as_a_restricted_pod_that_outlives_a_kill,
+        ),
+        trial(
+            "a_dropped_node_leaves_nothing",
+            leftovers::a_dropped_node_leaves_nothing,
+        ),
+        trial(
+            "a_killed_process_leaves_no_node",
+            leftovers::a_killed_process_leaves_no_node,
+        ),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
-async fn scenario(node: Node) {
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    let plane = node::control_plane().start().await.unwrap();
-    let image = plane.folder().join("operator.tar");
-    node::image(
-        &image,
-        "localhost/transcribe-operator:test",
-        env!("CARGO_BIN_EXE_transcribe-operator"),
-    )
-    .unwrap();
-    let node = node.join(&plane, &[&image]).await.unwrap();
-    let sim = AwsSim::start(Config {
-        listen: format!("{}:0", node::ADDRESS).parse().unwrap(),
-        outcomes: vec![OutcomeRule {
-            uri_contains: Some("long".to_owned()),
-            run_ms: Some(3_600_000),
-            ..OutcomeRule::default()
-        }],
-        ..Config::default()
+/// In a thread of its own, since who enters a node stays in its network.
+#[cfg(target_os = "linux")]
+fn trial(name: &str, test: fn() -> anyhow::Result<()>) -> Trial {
+    Trial::ignorable_test(name, move || {
+        if let Err(not_here) = testkit::node::check() {
+            return match not_here.downcast::<testkit::node::NotHere>() {
+                Ok(reason) => Ok(Completion::ignored_with(reason)),
+                Err(error) => Err(format!("{error:#}").into()),
+            };
+        }
+        match std::thread::spawn(test).join() {
+            Ok(Ok(())) => Ok(Completion::Completed),
+            Ok(Err(error)) => Err(format!("{error:#}").into()),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     })
-    .await
-    .unwrap();
-    install(&plane, &sim).await;
-    let account = Account::of(&plane, "transcribe", "transcribe-operator").await.unwrap();
-    let stage = Stage::of(plane, sim, account).unwrap();
-    is_restricted(&stage.kubectl).await;
-    for process in node.processes(PROGRAM).unwrap() {
-        is_confined(process);
-    }
-    has_no_shell(&stage.kubectl).await;
-
-    stage.kubectl.apply(&job("first", "short")).await.unwrap().ok().unwrap();
-    stage
-        .until_reason("default", "first", "Finished", "Completed")
-        .await
-        .unwrap();
-    let logs = stage
-        .kubectl
-        .run(&["logs", "-n", "transcribe", "deploy/transcribe-operator"])
-        .await;
-    let logs = logs.unwrap().ok().unwrap().stdout;
-    assert!(logs.lines().any(|line| line.starts_with('{')), "{logs}");
-
-    stage.kubectl.apply(&job("second", "long")).await.unwrap().ok().unwrap();
-    let submitted = |job: &Value| job["status"]["submission"]["outcome"] == "Acknowledged";
-    stage
-        .until("default", "second", Duration::from_secs(30), submitted)
-        .await
-        .unwrap();
-    node.kill(PROGRAM).unwrap();
-    until_restarted(&stage.kubectl).await;
-    stage.sim.finish_all();
-    stage
-        .until_reason("default", "second", "Finished", "Completed")
-        .await
-        .unwrap();
-
-    let starts: Vec<_> = stage
-        .sim
-        .ledger()
-        .into_iter()
-        .filter(|line| line.operation == "StartTranscriptionJob")
-        .collect();
-    assert_eq!(starts.len(), 2, "one for each job: {starts:#?}");
-    for start in starts {
-        assert_eq!(start.body["KMSEncryptionContext"], json!({"department": "finance"}));
-        let key = start.body["OutputEncryptionKMSKeyId"].as_str().unwrap();
-        assert!(key.starts_with("arn:aws:kms:eu-west-1:"), "{key}");
-    }
 }
 
-/// `helm install --wait`: it returns when the Pod is ready.
-async fn install(plane: &ControlPlane, sim: &AwsSim) {
-    let (kubectl, helm) = (Kubectl::new(plane).unwrap(), Helm::new(plane).unwrap());
-    kubectl.apply(NAMESPACE).await.unwrap().ok().unwrap();
-    let aws = sim.url();
-    let values = json!({
-        "defaultClass": {"region": "eu-west-1", "outputBucket": "transcripts"},
-        "image": {"repository": "localhost/transcribe-operator", "tag": "test", "pullPolicy": "Never"},
-        "extraArgs": [
-            format!("--transcribe-endpoint={aws}"),
-            format!("--kms-endpoint={aws}"),
-            format!("--sts-endpoint={aws}"),
-            "--allow-insecure-endpoints",
-            "--follow-interval=0.3",
-        ],
-        "env": [
-            {"name": "AWS_ACCESS_KEY_ID", "value": "AKIAIOSFODNN7EXAMPLE"},
-            {"name": "AWS_SECRET_ACCESS_KEY", "value": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},
-            {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"},
-        ],
-    });
-    let file = plane.folder().join("values.json");
-    fs::write(&file, values.to_string()).unwrap();
-    let chart = repository().join("charts/transcribe-operator");
-    let (chart, file) = (chart.to_str().unwrap(), file.to_str().unwrap());
-    let flags = [
-        "--namespace",
-        "transcribe",
-        "--values",
-        file,
-        "--wait",
-        "--timeout",
-        "3m",
-    ];
-    let installed = helm
-        .run(&[&["install", "transcribe-operator", chart], &flags[..]].concat())
-        .await
-        .unwrap();
-    if !installed.success {
-        let pods = kubectl
-            .run(&["describe", "replicasets,pods", "-n", "transcribe"])
-            .await
-            .unwrap();
-        let logs = kubectl
-            .run(&["logs", "-n", "transcribe", "deploy/transcribe-operator"])
-            .await
-            .unwrap();
-        panic!("{}{}\n{}{}", installed.stderr, pods.stdout, logs.stdout, logs.stderr);
-    }
-}
-
-/// The namespace takes no Pod that is less restricted.
-async fn is_restricted(kubectl: &Kubectl) {
-    let run = [
-        "run",
-        "plain",
-        "--image=localhost/pause:test",
-        "-n",
-        "transcribe",
-        "--dry-run=server",
-    ];
-    let answer = kubectl.run(&run).await.unwrap();
-    assert!(
-        !answer.success && answer.stderr.contains("violates PodSecurity"),
-        "{}",
-        answer.stderr
-    );
-}
-
-/// What the kernel says of a process of the operator: not what the manifest asks for, but what came of it.
-fn is_confined(process: u32) {
-    let process = PathBuf::from(format!("/proc/{process}"));
-    let status = fs::read_to_string(process.join("status")).unwrap();
-    let value = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
-    assert_eq!(value("Uid:"), [NONROOT; 4].join("\t"));
-    assert_eq!(value("Gid:"), [NONROOT; 4].join("\t"));
-    assert_eq!(value("CapEff:"), "0000000000000000");
-    assert_eq!(value("CapBnd:"), "0000000000000000");
-    assert_eq!(value("NoNewPrivs:"), "1");
-    assert_eq!(value("Seccomp:"), "2", "no filter of system calls");
-    let mounts = fs::read_to_string(process.join("mountinfo")).unwrap();
-    let root = mounts
-        .lines()
-        .map(|line| line.split(' ').collect::<Vec<_>>())
-        .find(|mount| mount[4] == "/")
-        .unwrap();
-    assert!(
-        root[5].split(',').any(|option| option == "ro"),
-        "the root can be written: {root:?}"
-    );
-}
-
-async fn has_no_shell(kubectl: &Kubectl) {
-    let exec = ["exec", "-n", "transcribe", "deploy/transcribe-operator", "--"];
-    let version = kubectl
-        .run(&[&exec[..], &[PROGRAM, "--version"]].concat())
-        .await
-        .unwrap()
-        .ok()
-        .unwrap();
-    assert!(version.stdout.starts_with("transcribe-operator "), "{}", version.stdout);
-    for shell in ["/bin/sh", "/bin/bash", "/busybox/sh"] {
-        let answer = kubectl
-            .run(&[&exec[..], &[shell, "-c", "true"]].concat())
-            .await
-            .unwrap();
-        assert!(
-            !answer.success && answer.stderr.contains("no such file"),
-            "{shell}: {}",
-            answer.stderr
-        );
-    }
-}
-
-/// Waits until the kubelet has started the killed container again, once and in the same Pod, and it is ready.
-async fn until_restarted(kubectl: &Kubectl) {
-    let status = r#"jsonpath={range .items[*].status.containerStatuses[*]}{.restartCount} {.ready} {.lastState.terminated.exitCode}{"\n"}{end}"#;
-    let deadline = Instant::now() + Duration::from_mins(1);
-    loop {
-        let pods = kubectl
-            .run(&["get", "pods", "-n", "transcribe", "-o", status])
-            .await
-            .unwrap()
-            .ok()
-            .unwrap();
-        if !pods.stdout.is_empty() && pods.stdout.lines().all(|pod| pod == "1 true 137") {
-            return;
-        }
-        assert!(Instant::now() < deadline, "not restarted: {}", pods.stdout);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-fn job(name: &str, media: &str) -> String {
-    format!(
-        "apiVersion: transcribe-operator.io/v1alpha1
-kind: TranscriptionJob
-metadata:
-  name: {name}
-spec:
-  languageCode: en-US
-  media:
-    mediaFileUri: s3://media/{media}.wav
-  encryption:
-    kmsKeyId: {DEFAULT_KEY_ALIAS}
-    context:
-      department: finance
-"
-    )
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    let elsewhere = Trial::ignorable_test("a_node", || Ok(Completion::ignored_with("a node needs Linux")));
+    libtest_mimic::run(&Arguments::from_args(), vec![elsewhere]).exit();
 }

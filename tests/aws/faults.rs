@@ -1,22 +1,37 @@
 //! Every way in which a call can fail, and whether AWS can have applied it.
 
+use std::{pin::pin, time::Duration};
+
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future};
+use futures::FutureExt as _;
+use testkit::wait;
 use transcribe_operator::{
     api::Kind,
     aws::Connection,
-    lifecycle::{Fault, FaultKind},
+    lifecycle::{Fault, FaultKind, plan::START_TAKES},
 };
 
-use crate::peer::{JOB, Peer, Treat, config, connect, error, http, intent, now, over, plain, providing, replaying};
+use crate::peer::{
+    JOB, Peer, Timer, Treat, config, connect, error, http, intent, now, over, plain, providing, replaying, timed,
+};
 
 async fn start(aws: &Connection) -> Fault {
     aws.start(&plain(), &intent(now())).await.unwrap_err()
 }
 
-/// The fault of a Start to a peer that treats it so.
+/// The fault of a Start to a peer that treats it so. Where the peer says nothing, the time is over as soon as it has the request.
 async fn treated(treat: Treat) -> Fault {
+    let (silent, timer) = (matches!(treat, Treat::Silence), Timer::default());
     let peer = Peer::that(treat).await;
-    let fault = start(&connect(&config(), Some(peer.endpoint.clone()))).await;
+    let aws = connect(&timed(&config(), &timer), Some(peer.endpoint.clone()));
+    let time = async {
+        if silent {
+            peer.until_asked().await;
+            timer.pass(START_TAKES);
+        }
+    };
+    let both = async { tokio::join!(start(&aws), time) };
+    let (fault, ()) = wait::on("the Start ends", both).await.unwrap();
     assert_eq!(peer.requests().len(), 1, "it was sent, and once");
     fault
 }
@@ -64,12 +79,17 @@ async fn a_start_that_was_sent_and_not_answered_is_ambiguous() {
 /// The time-out of the operation, not of the reading.
 #[tokio::test]
 async fn a_start_takes_five_seconds_at_most() {
-    let client = aws_smithy_http_client::test_util::NeverClient::new();
-    let aws = connect(&over(client.clone()), None);
-    let begun = tokio::time::Instant::now();
-    assert_eq!(told(&start(&aws).await), (FaultKind::Ambiguous, "Timeout"));
-    let took = begun.elapsed();
-    assert!((5.0..8.0).contains(&took.as_secs_f64()), "{took:?}");
+    let (client, timer) = (aws_smithy_http_client::test_util::NeverClient::new(), Timer::default());
+    let aws = connect(&timed(&over(client.clone()), &timer), None);
+    let mut started = pin!(start(&aws));
+    tokio::select! {
+        fault = &mut started => panic!("{fault:?}"),
+        sent = wait::until_so("it is sent", async || client.num_calls() == 1) => sent.unwrap(),
+    }
+    timer.pass(Duration::from_millis(4999));
+    assert_eq!(started.as_mut().now_or_never(), None);
+    timer.pass(Duration::from_secs(5));
+    assert_eq!(told(&started.await), (FaultKind::Ambiguous, "Timeout"));
     assert_eq!(client.num_calls(), 1);
 }
 

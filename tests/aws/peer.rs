@@ -7,6 +7,7 @@ use std::{
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_smithy_types::body::SdkBody;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::{Notify, watch},
 };
 use transcribe_operator::{
     api::{
@@ -26,10 +28,12 @@ use transcribe_operator::{
     runtime::{clock, metrics::Metrics},
 };
 
+/// No answer takes so long, on a slow machine either.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 pub const REGION: &str = "eu-west-1";
 pub const JOB: &str = "tro-c1-0f8fad5b-d9cb-469f-a165-70867728950e-1";
 
-/// A configuration that knows the Region, credentials and little patience.
+/// A configuration that knows the Region and credentials.
 pub fn config() -> SdkConfig {
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
     providing(SharedCredentialsProvider::new(credentials))
@@ -44,9 +48,9 @@ pub fn providing(credentials: SharedCredentialsProvider) -> SdkConfig {
         .retry_config(RetryConfig::disabled())
         .timeout_config(
             TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(3))
-                .read_timeout(Duration::from_millis(300))
-                .operation_timeout(Duration::from_secs(5))
+                .connect_timeout(PATIENCE)
+                .read_timeout(PATIENCE)
+                .operation_timeout(PATIENCE)
                 .build(),
         )
         .build()
@@ -55,6 +59,32 @@ pub fn providing(credentials: SharedCredentialsProvider) -> SdkConfig {
 /// The same over another client than a real one.
 pub fn over(client: impl HttpClient + 'static) -> SdkConfig {
     config().into_builder().http_client(client).build()
+}
+
+/// A clock for the time-outs of a client. It goes on only when the test says so.
+#[derive(Clone, Debug, Default)]
+pub struct Timer {
+    passed: Arc<watch::Sender<Duration>>,
+}
+
+impl Timer {
+    /// So much time is over: whoever waits for no longer than that has waited enough.
+    pub fn pass(&self, time: Duration) {
+        self.passed.send_replace(time);
+    }
+}
+
+impl AsyncSleep for Timer {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let mut passed = self.passed.subscribe();
+        // When the timer has gone, so has the test.
+        Sleep::new(async move { drop(passed.wait_for(|passed| *passed >= duration).await) })
+    }
+}
+
+/// The same configuration with time-outs by this timer.
+pub fn timed(config: &SdkConfig, timer: &Timer) -> SdkConfig {
+    config.clone().into_builder().sleep_impl(timer.clone()).build()
 }
 
 /// A connection of this configuration to this endpoint.
@@ -136,6 +166,7 @@ pub enum Treat {
 pub struct Peer {
     pub endpoint: String,
     requests: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Notify>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -149,19 +180,25 @@ impl Peer {
     pub async fn that(treat: Treat) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Arc::<Mutex<Vec<String>>>::default();
-        let kept = requests.clone();
+        let (requests, asked) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Notify>::default());
+        let (kept, told) = (requests.clone(), asked.clone());
         let server = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, treat.clone(), kept.clone()));
+                tokio::spawn(serve(stream, treat.clone(), kept.clone(), told.clone()));
             }
         });
         Self {
             endpoint,
             requests,
+            asked,
             server,
         }
+    }
+
+    /// Waits until a request has been received.
+    pub async fn until_asked(&self) {
+        self.asked.notified().await;
     }
 
     /// What was received, headers and bodies.
@@ -170,13 +207,14 @@ impl Peer {
     }
 }
 
-async fn serve(mut stream: TcpStream, treat: Treat, kept: Arc<Mutex<Vec<String>>>) {
+async fn serve(mut stream: TcpStream, treat: Treat, kept: Arc<Mutex<Vec<String>>>, told: Arc<Notify>) {
     let request = read(&mut stream).await;
     kept.lock().unwrap().push(request);
+    told.notify_one();
     match treat {
         Treat::Bytes(bytes) => stream.write_all(bytes.as_bytes()).await.unwrap(),
         Treat::Close => {}
-        Treat::Silence => tokio::time::sleep(Duration::from_mins(1)).await,
+        Treat::Silence => std::future::pending().await,
     }
 }
 

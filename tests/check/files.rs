@@ -1,11 +1,10 @@
 //! What is read: files, folders, standard input, lists; and what is said of what cannot be.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::rig::{Folder, check, job};
+use crate::rig::{Folder, check, check_ends, job};
 
 fn named(name: &str) -> String {
     let mut job = job(json!({}));
@@ -218,15 +217,9 @@ fn too_much_input_ends_soon() {
         ("long", format!("a: {}", "x".repeat(17 << 20))),
         ("many", "a: 1\n---\n".repeat(25_000)),
     ] {
-        let begun = Instant::now();
-        let ran = check(&["-f", "-"], &text);
+        let ran = check_ends(name, &["-f", "-"], text);
         assert_eq!(ran.status, 2, "{name}: {}", ran.stderr);
         assert!(!ran.stderr.is_empty() && ran.stderr.len() < 10_000, "{name}");
-        assert!(
-            begun.elapsed() < Duration::from_mins(1),
-            "{name}: {:?}",
-            begun.elapsed()
-        );
     }
 }
 

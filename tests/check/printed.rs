@@ -71,38 +71,35 @@ fn there_is_no_colour_in_a_pipe_and_nothing_steers_a_terminal() {
     assert!(!ran.stdout.contains("\nb/c"), "{:?}", ran.stdout);
 }
 
-/// `script` gives the program a terminal.
+/// Gives a program a terminal, and ends as it does.
+const ON_A_TERMINAL: &str = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+
 #[test]
 fn colour_is_for_terminals_and_only_when_it_is_wanted() {
     let folder = crate::rig::Folder::new(&[("a.json", &mixed())]);
     let program = command(&["-f", &folder.path("a.json")]);
-    let words: Vec<_> = [program.get_program()].into_iter().chain(program.get_args()).collect();
-    let line = words
-        .iter()
-        .map(|word| format!("'{}'", word.to_str().unwrap()))
-        .collect::<Vec<_>>()
-        .join(" ");
-    let on_a_terminal = |variable: &str| {
-        let mut script = std::process::Command::new("script");
-        script
-            .args(["-qec", &format!("{variable} {line}"), "/dev/null"])
+    let on_a_terminal = |no_color: Option<&str>| {
+        let mut python = std::process::Command::new("python3");
+        python
+            .args(["-c", ON_A_TERMINAL])
+            .arg(program.get_program())
+            .args(program.get_args())
             .env_remove("NO_COLOR");
-        script
-            .stdin(Stdio::null())
-            .output()
-            .map(|output| String::from_utf8(output.stdout).unwrap())
+        if let Some(value) = no_color {
+            python.env("NO_COLOR", value);
+        }
+        let output = python.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
     };
-    let Ok(coloured) = on_a_terminal("") else {
-        println!("skipped: this machine has no script(1)");
-        return;
-    };
+    let coloured = on_a_terminal(None);
     assert!(
         coloured.contains("finance/nightly-*: \u{1b}[31mdenied\u{1b}[0m"),
         "{coloured:?}"
     );
     assert!(coloured.contains("\u{1b}[32mallowed\u{1b}[0m"), "{coloured:?}");
-    assert!(on_a_terminal("NO_COLOR=").unwrap().contains('\u{1b}'));
-    assert!(!on_a_terminal("NO_COLOR=1").unwrap().contains('\u{1b}'));
+    assert!(on_a_terminal(Some("")).contains('\u{1b}'));
+    assert!(!on_a_terminal(Some("1")).contains('\u{1b}'));
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The binary, on texts and files.
 
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
+use testkit::wait::{Look, until_blocking};
 
 /// What a run printed, and its exit status.
 pub struct Ran {
@@ -46,6 +48,43 @@ pub fn check(args: &[&str], stdin: &str) -> Ran {
         stderr: String::from_utf8(output.stderr).unwrap(),
         status: output.status.code().unwrap(),
     }
+}
+
+/// The same, for a text that might keep it busy for ever: ends it, and the test, when it does not end by itself.
+pub fn check_ends(what: &str, args: &[&str], stdin: String) -> Ran {
+    let mut child = command(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || drop(pipe.write_all(stdin.as_bytes())));
+    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let ended = until_blocking(what, || {
+        Ok(child
+            .try_wait()?
+            .map_or_else(|| Look::Not("it is busy".to_owned()), Look::Done))
+    });
+    let status = ended.unwrap_or_else(|error| {
+        child.kill().unwrap();
+        panic!("{error:#}")
+    });
+    writer.join().unwrap();
+    Ran {
+        stdout: stdout.join().unwrap(),
+        stderr: stderr.join().unwrap(),
+        status: status.code().unwrap(),
+    }
+}
+
+/// Reads on, so that whoever writes there does not have to wait.
+fn reader(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        pipe.unwrap().read_to_string(&mut text).unwrap();
+        text
+    })
 }
 
 /// The one item of `check -o json` with these flags on a text.

@@ -78,18 +78,22 @@ const CLASS: [&str; 6] = ["--region", REGION, "--account", ACCOUNT, "--output-bu
 
 impl Judges {
     async fn read_by_kubectl(&self, cases: &[Case]) -> anyhow::Result<Vec<Actual>> {
-        let answers = cases.iter().map(async |case| self.manifest(&case.manifest()).await);
+        let manifests: Vec<String> = cases.iter().map(Case::manifest).collect();
+        let checked = tokio::try_join!(live::check_each(&CLASS, &manifests), live::check_each(&[], &manifests))?;
+        let checked = checked.0.into_iter().zip(checked.1);
+        let answers = manifests.iter().zip(checked);
+        let answers = answers.map(async |(manifest, checked)| self.manifest(manifest, checked).await);
         let answers: Vec<_> = futures::stream::iter(answers).buffered(AT_A_TIME).collect().await;
         answers.into_iter().collect()
     }
 
-    async fn manifest(&self, manifest: &str) -> anyhow::Result<Actual> {
+    /// The answers to a manifest, of which `check` has been asked already.
+    async fn manifest(&self, manifest: &str, (check, alone): (Answer, Answer)) -> anyhow::Result<Actual> {
         let (server, spec) = self.api_server(manifest).await?;
         let (webhook, reconciler) = match &spec {
             Some(spec) => self.behind(READ_BY_KUBECTL, spec).await?,
             None => (never_seen(), never_seen()),
         };
-        let (check, alone) = tokio::try_join!(live::check(&CLASS, manifest), live::check(&[], manifest))?;
         // In the order of Layer::ALL.
         let answers = [server, webhook, check, alone, reconciler];
         Ok(Actual { answers, spec })

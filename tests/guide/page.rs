@@ -14,7 +14,6 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use regex::Regex;
@@ -22,13 +21,13 @@ use snapbox::filter::NormalizeToExpected;
 use snapbox::{Data, Redactions};
 use tempfile::TempDir;
 use testkit::stage::repository;
+use testkit::wait;
 use tokio::process::Command;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 
-/// How long a command may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(2);
-/// How long something may take to be seen by a reader who looks again: Events are told after the status.
-const SEEN_WITHIN: Duration = Duration::from_secs(10);
+/// How often a reader looks again for what is not there yet, while nothing changes: Events are told after the status. Each
+/// look is a process of its own, which takes longer on a slow machine.
+const LOOKS: u32 = 100;
 /// What changes nothing, so that it can be asked again.
 const READS: [&str; 3] = ["kubectl get ", "kubectl describe ", "kubectl events "];
 
@@ -52,16 +51,18 @@ static VARIES: LazyLock<Redactions> = LazyLock::new(|| {
 });
 
 /// Where the commands run.
-pub(crate) struct Shell {
+pub(crate) struct Shell<'a> {
     /// Holds the files of the page.
     pub(crate) folder: TempDir,
     /// Where the programs are.
     pub(crate) path: Vec<PathBuf>,
     /// The kubeconfig of the reader.
     pub(crate) kubeconfig: PathBuf,
+    /// Ends the jobs that a command waits for; called again and again while one runs, with the command.
+    pub(crate) aws: &'a (dyn Fn(&str) + Sync),
 }
 
-impl Shell {
+impl Shell<'_> {
     /// What a command prints, standard output and error as they come.
     async fn prints(&self, command: &str) -> Result<String> {
         let path = std::env::join_paths(&self.path)?;
@@ -75,24 +76,37 @@ impl Shell {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();
-        let output = timeout(PATIENCE, child).await.with_context(|| command.to_owned())??;
+        let aws = async {
+            loop {
+                (self.aws)(command);
+                sleep(wait::PAUSE).await;
+            }
+        };
+        let output = tokio::select! {
+            output = wait::on(command, child) => output??,
+            never = aws => never,
+        };
         Ok(plain(&String::from_utf8(output.stdout)?))
     }
 
-    /// What a command prints, and whether the page says so. If it does not, a command that only reads is given some time.
+    /// What a command prints, and whether the page says so. If it does not, a command that only reads is repeated as long as
+    /// what it prints changes, and some times more.
     async fn shown(&self, command: &str, page: &str) -> Result<(String, bool)> {
-        let end = Instant::now() + SEEN_WITHIN;
+        let reads = READS.iter().any(|read| command.starts_with(read));
+        let (mut before, mut unchanged) = (String::new(), 0);
         loop {
             let printed = self.prints(command).await?;
             if same(page, &printed) {
                 let elided = page.lines().any(|line| line == "...");
                 return Ok((if elided { page.to_owned() } else { printed }, true));
             }
-            if Instant::now() > end || !READS.iter().any(|read| command.starts_with(read)) {
+            unchanged = if same(&before, &printed) { unchanged + 1 } else { 0 };
+            if unchanged >= LOOKS || !reads {
                 println!("$ {command}\n{printed}--- is not what the page says:\n{page}");
                 return Ok((printed, false));
             }
-            sleep(Duration::from_millis(200)).await;
+            before = printed;
+            sleep(wait::PAUSE).await;
         }
     }
 

@@ -2,7 +2,6 @@
 //! permission that is missing or too narrow fails the page.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -12,7 +11,7 @@ use testkit::install::Install;
 use testkit::kubectl::Kubectl;
 use testkit::operator::{Builder, Operator};
 use testkit::stage::{REGION, condition, repository};
-use tokio::time::{Instant, sleep};
+use testkit::wait::{self, Look};
 
 use crate::pods::{Way, cluster, signing};
 use crate::{OPERATOR, holds, run};
@@ -30,7 +29,7 @@ async fn the_page_for_platform_teams_says_what_the_tools_print() {
     let page = repository().join("docs/platform-guide.md");
     let way = Way::PodIdentity;
     let (plane, sim, _operator) = start(&guide(), way).await.unwrap();
-    let now = run(&page, plane.kubeconfig()).await.unwrap();
+    let now = run(&page, plane.kubeconfig(), &|_| {}).await.unwrap();
     holds(&page, now);
     each_team_worked_in_its_own_role(&sim).unwrap();
     the_pod_became_the_operator(&sim, way).unwrap();
@@ -107,7 +106,6 @@ async fn start(policies: &BTreeMap<String, Value>, way: Way) -> Result<(ControlP
     let operator = way.equip(install.operator(OPERATOR, sim.url()), &plane, &sim).await?;
     let operator = operator
         .args(["--follow-interval", "0.3", "--orphan-interval", "1"])
-        .args(["--signature-window", "1", "--max-skew", "1"])
         .start()?;
     operator.wait_ready().await?;
     Ok((plane, sim, operator))
@@ -339,18 +337,12 @@ async fn put_class(kubectl: &Kubectl, name: &str, role: &str, external_id: &str)
 
 /// Waits until a condition has this reason; its message.
 async fn until(kubectl: &Kubectl, object: &[&str], type_: &str, reason: &str) -> Result<String> {
-    let end = Instant::now() + Duration::from_secs(45);
-    loop {
-        let got = kubectl
-            .run(&[&["get", "-o", "json"], object].concat())
-            .await?
-            .ok()?
-            .stdout;
-        let got: Value = serde_json::from_str(&got)?;
-        if let Some(found) = condition(&got, type_).filter(|c| c["reason"] == reason) {
-            return Ok(found["message"].as_str().unwrap_or_default().to_owned());
-        }
-        ensure!(Instant::now() < end, "{object:?} is not {reason}: {:#}", got["status"]);
-        sleep(Duration::from_millis(200)).await;
-    }
+    wait::until(&format!("{object:?} is {reason}"), async || {
+        let got = kubectl.run(&[&["get", "-o", "json"], object].concat()).await?;
+        let got: Value = serde_json::from_str(&got.ok()?.stdout)?;
+        let found = condition(&got, type_).filter(|c| c["reason"] == reason);
+        let message = found.map(|found| found["message"].as_str().unwrap_or_default().to_owned());
+        Ok(message.map_or_else(|| Look::Not(format!("{:#}", got["status"])), Look::Done))
+    })
+    .await
 }
