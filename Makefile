@@ -12,8 +12,7 @@ test: ## All tests, against a real control plane and, as root, a node (built onc
 	@scripts/control-plane
 	@scripts/moto
 	@scripts/node || [ $$? = 69 ]
-	cargo test --workspace --locked
-	@scripts/node --check || [ $$? = 69 ]
+	@scripts/test
 
 fuzz: ## The parsers against their schemas, on FUZZ_CASES inputs (default: twenty million)
 	@scripts/prerequisites cargo cc
