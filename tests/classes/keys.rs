@@ -87,7 +87,11 @@ async fn a_class_that_asks_for_proof_denies_a_key_that_the_tenants_session_may_n
 
     rig.class(FINANCE, class("Off")).await?;
     let tried = rig.stage.sim.called("GenerateDataKey");
+    let started = rig.stage.sim.called("StartTranscriptionJob");
     create(job("unproven", "sales")).await?.ok()?;
+    // By then the operator has judged the key as often as it does.
+    let asked = async || rig.stage.sim.called("StartTranscriptionJob") > started;
+    wait::until_so("AWS is asked to start the job", asked).await?;
     assert_eq!(rig.stage.sim.called("GenerateDataKey"), tried, "nobody tries the key");
     Ok(())
 }

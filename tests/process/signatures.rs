@@ -3,7 +3,7 @@
 
 use futures::future::join_all;
 use http::Method;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use testkit::aws_sim::Config;
 use testkit::fault_proxy::{Class, Fault, Held, Rule};
@@ -12,6 +12,10 @@ use transcribe_operator::api::Kind;
 
 use crate::rig::{BOUND, JOB, Job, Rig, SHORT_BOUND, arrived, of_every_kind, short_bound, start, status_writes, until};
 
+/// How long a process sleeps between intent and Start.
+const SLEEP: SignedDuration = SignedDuration::from_secs(3);
+/// For how long a signature counts then. One that is made when the process is awake is younger.
+const WINDOW_MS: i64 = 2000;
 const WAITS: &str = "the object waits until";
 
 fn started_at(job: &Value) -> Timestamp {
@@ -102,20 +106,24 @@ async fn a_process_that_slept_between_intent_and_start_pays_once() {
         .map(|(kind, namespace)| rig.api.hold(status_writes(kind, Fault::Drop, &namespace).after()));
     let replies: Vec<_> = replies.collect();
     let jobs = rig.submit_every_kind("slept").await;
+    let mut signed_at = Timestamp::MIN;
     for job in &jobs {
-        rig.until(job, |job| !job["status"]["submission"].is_null()).await;
+        let intent = rig.until(job, |job| !job["status"]["submission"].is_null()).await;
+        signed_at = signed_at.max(started_at(&intent));
     }
     sleeper.stop().unwrap();
     for reply in replies {
         reply.release();
     }
+    until("the time to wake up", async || Timestamp::now() > signed_at + SLEEP).await;
     for job in &jobs {
         assert_eq!(rig.stage.sim.called(&start(job.kind)), 0);
     }
-    // It sleeps for longer than a signature counts. The window goes in place of the time: how long the process can be stopped
-    // before it gives the reply up does not depend on the machine, and how long everything else takes does.
+    // It has slept for longer than a signature counts: the window becomes shorter in place of a longer sleep, in which the
+    // process would give up the reply that it waits for.
     let window = rig.stage.sim.config().signature_window_ms;
-    rig.stage.sim.set_config(|config| config.signature_window_ms = 0);
+    let shorter = |config: &mut Config| config.signature_window_ms = WINDOW_MS;
+    rig.stage.sim.set_config(shorter);
     let again = jobs.iter().map(|job| {
         let second = Rule::new(Fault::Drop).operation(&start(job.kind)).nth(2);
         rig.aws.hold(second)
@@ -124,6 +132,7 @@ async fn a_process_that_slept_between_intent_and_start_pays_once() {
     sleeper.cont().unwrap();
     for job in &jobs {
         until("AWS refuses the late Start", async || {
+            assert_eq!(rig.stage.sim.ledger(), []);
             refused_as_stale(&rig, job.kind) > 0
         })
         .await;

@@ -6,7 +6,6 @@ use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
@@ -279,7 +278,7 @@ mod tests {
         let operator = shell("echo to stdout $1; echo to stderr >&2; exit 3");
         assert_eq!(operator.wait().await.unwrap().code(), Some(3));
         assert_eq!(operator.logs(), ["to stdout --metrics-listen", "to stderr"]);
-        let error = operator.wait_ready().await.unwrap_err().to_string();
+        let error = format!("{:#}", operator.wait_ready().await.unwrap_err());
         assert!(
             error.contains("exit status: 3") && error.contains("to stderr"),
             "{error}"

@@ -54,10 +54,10 @@ impl Stage {
 
     /// Starts all parts, with choices about the control plane.
     pub async fn start_with(plane: control_plane::Builder, config: Config) -> anyhow::Result<Self> {
-        let (plane, sim, rights) = tokio::try_join!(plane.start(), AwsSim::start(config), rights())?;
+        let (plane, sim, rights) = tokio::try_join!(Box::pin(plane.start()), AwsSim::start(config), rights())?;
         let account = rights.give(&plane).await?;
         let stage = Self::of(plane, sim, account)?;
-        stage.install_crds().await?;
+        Box::pin(stage.install_crds()).await?;
         Ok(stage)
     }
 

@@ -29,11 +29,11 @@ pub enum Look<T> {
 
 impl Look<()> {
     /// Done when `is_so`; otherwise `state` says how it is instead.
-    pub fn at(is_so: bool, state: impl ToString) -> Self {
+    pub fn at(is_so: bool, state: impl Into<String>) -> Self {
         if is_so {
             Self::Done(())
         } else {
-            Self::Not(state.to_string())
+            Self::Not(state.into())
         }
     }
 }
