@@ -43,7 +43,7 @@ async fn main() -> anyhow::Result<()> {
     let proxy = FaultProxy::kubernetes(&stage.plane).await?;
     let operator = stage
         .operator_at(env!("CARGO_BIN_EXE_transcribe-operator"), &proxy.url(), stage.sim.url())
-        .args(["--follow-interval", "5"])
+        .args(["--poll-interval", "5s"])
         .start()?;
     operator.wait_ready().await?;
     sleep(Duration::from_secs(2)).await;

@@ -1,18 +1,27 @@
 //! Runs Amazon Transcribe jobs from Kubernetes: once, and encrypted as asked.
 //!
-//! The modules in the order in which a job meets them: [`api`] is what users write, [`admission`] what is accepted of it,
-//! [`class`] says by whose rules, [`lifecycle`] decides, [`reconcile`] reads, acts and reports, [`engine`] spends the
-//! account's budget, [`aws`] is the other side, [`runtime`] the plumbing; [`operator`] puts them together as [`config`] says.
-//! [`check`] gives the verdict of [`admission`] offline.
+//! The modules are layers. Each imports only from those above it in this list; `tests/structure/layers.rs` checks that.
+//!
+//! - [`api`]: the custom resources: what users write, and the status.
+//! - [`domain`]: the decisions. Pure functions: no I/O, no clock, no logging.
+//! - [`runtime`]: plumbing: clock, logs, metrics, admin endpoints, caches, watch settings.
+//! - [`aws`]: the calls to AWS. The only module that names an AWS crate.
+//! - [`accounts`]: the AWS accounts: sessions, rate limits, cached answers of AWS KMS.
+//! - [`tenancy`]: the classes and namespaces of the cluster, which decide what a job may do.
+//! - [`controllers`]: the controllers of jobs and of classes.
+//! - [`pollers`]: the periodic tasks: the status poller and the garbage collector.
+//! - [`webhook`]: the admission webhook and its certificate.
+//! - [`cli`]: flags, and the subcommands that need no cluster.
+//! - [`operator`]: builds and runs everything.
 
-pub mod admission;
+pub mod accounts;
 pub mod api;
 pub mod aws;
-pub mod check;
-pub mod class;
-pub mod config;
-pub mod engine;
-pub mod lifecycle;
+pub mod cli;
+pub mod controllers;
+pub mod domain;
 pub mod operator;
-pub mod reconcile;
+pub mod pollers;
 pub mod runtime;
+pub mod tenancy;
+pub mod webhook;

@@ -6,8 +6,8 @@ use anyhow::{Result, anyhow};
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use transcribe_operator::{
-    api, check,
-    config::{Cli, Command, RunArgs},
+    api,
+    cli::{Cli, Command, RunArgs, check},
     operator::{self, Clients},
     runtime::telemetry,
 };
@@ -44,7 +44,7 @@ async fn run(args: RunArgs) -> Result<()> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        tracing::info!("stopping: no new work; what runs is finished");
+        tracing::info!("stopping: no new work starts; running reconciles finish");
     };
     operator::run(args, Clients::infer().await?, stop).await
 }

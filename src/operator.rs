@@ -1,49 +1,43 @@
-//! Everything that runs: put together from flags, ended together.
+//! Builds everything that runs from the flags. All of it ends together.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use futures::{FutureExt as _, future::join_all};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{
-    Api, Client, ResourceExt as _,
-    runtime::{
-        events::{Recorder, Reporter},
-        reflector::ObjectRef,
-    },
-};
+use kube::{Api, Client, ResourceExt as _, runtime::reflector::ObjectRef};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tracing::info;
 
 use crate::{
-    admission::{
+    accounts::{limits::RunningJobs, session::Accounts},
+    api::Kind,
+    aws::Aws,
+    cli::RunArgs,
+    controllers::{
+        class,
+        job::{
+            backoff::Backoffs,
+            context::Context,
+            controller::{self, Cache},
+        },
+    },
+    domain::ProtocolLimits,
+    pollers::supervisor::{Supervisor, WatchedKind},
+    runtime::{
+        admin::{self, Readiness, WEBHOOK},
+        events::Publisher,
+        metrics::Metrics,
+        watch::WatchedJob,
+    },
+    tenancy::{ClassResolver, ClassStore, default_class, watch},
+    webhook::{
         certificate::Managed,
         server::{Source, Webhook},
     },
-    api::Kind,
-    aws::Aws,
-    class::{self, Binder, ClassStore, Classes, install, watch},
-    config::RunArgs,
-    engine::{
-        Engine,
-        follow::Follower,
-        limits::Counts,
-        orphans::{Found, Sweeper},
-        tend::Tender,
-    },
-    lifecycle::{Identity, Rules},
-    reconcile::{
-        Stored,
-        context::{Backoffs, Context},
-        controller::{self, Cache},
-    },
-    runtime::{
-        admin::{self, Readiness, WEBHOOK},
-        metrics::Metrics,
-    },
 };
 
-/// The clients of the API server: a watch may be silent for long, a request may not.
+/// The clients of the API server. There are two because a watch may be silent for a long time, and a request may not.
 #[derive(Clone)]
 pub struct Clients {
     /// For watches.
@@ -53,14 +47,14 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients for the cluster that the environment names.
+    /// Clients for the cluster of the environment: the kubeconfig or the Pod's service account.
     pub async fn infer() -> Result<Self> {
         Self::new(kube::Config::infer().await.context("no cluster is configured")?)
     }
 
     /// Clients for a cluster.
     pub fn new(mut config: kube::Config) -> Result<Self> {
-        // A pass that fails is tried again by its own backoff; kube's retries would hold it for minutes.
+        // A failed reconcile is retried with its own backoff; kube's retries would block it for minutes.
         config.default_retry = false;
         let watch = Client::try_from(config.clone())?;
         config.read_timeout = Some(Duration::from_secs(15));
@@ -79,18 +73,8 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<()> {
     args.check()?;
-    run_with(args, clients, |store| store, stop).await
-}
-
-/// Runs the operator with another way to find the class of an object.
-pub async fn run_with(
-    args: RunArgs,
-    clients: Clients,
-    classes: impl FnOnce(Arc<ClassStore>) -> Arc<dyn Classes>,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
-) -> Result<()> {
-    let rules = args.rules(&cluster_id(&args, &clients.request).await?)?;
-    let (cluster_id, version) = (rules.head.cluster_id(), env!("CARGO_PKG_VERSION"));
+    let limits = args.limits(&cluster_id(&args, &clients.request).await?)?;
+    let (cluster_id, version) = (limits.prefix.cluster_id(), env!("CARGO_PKG_VERSION"));
     info!(version, cluster_id, "starting");
     let metrics = Metrics::new();
     let ready = Readiness::default();
@@ -101,114 +85,124 @@ pub async fn run_with(
         .await
         .context("--metrics-listen")?;
     let aws = Aws::load(args.aws(), metrics.clone()).await;
-    let engine = Engine::new(aws, rules.max_skew);
-    let store = Arc::new(ClassStore::new(
-        clients.request.clone(),
-        engine.clone(),
-        rules.head.cluster_id(),
-    ));
-    let parts = Parts {
+    let accounts = Accounts::new(aws, limits.max_skew);
+    let classes = ClassStore::new(clients.request.clone(), accounts.clone(), cluster_id);
+    let components = Components {
         args,
         clients,
-        engine,
-        rules,
+        accounts,
+        limits,
         metrics,
         ready,
-        binding: classes(store.clone()),
-        classes: store,
+        classes: Arc::new(classes),
     };
-    let (lines, woken): (Vec<_>, Vec<_>) = Kind::ALL.iter().map(|kind| Line::new(*kind)).unzip();
-    let counts = Counts::of(lines.iter().map(|line| line.cache.store.clone()).collect::<Vec<_>>());
-    let mut tasks = JoinSet::new();
-    parts.watch_classes(&mut tasks, &lines, &counts);
-    tasks.spawn(parts.tender(&lines).run());
-    parts.webhook(&mut tasks)?;
-    let stop = stop.boxed().shared();
-    let controllers = lines.into_iter().zip(woken).map(|(line, woken)| {
-        controller::run(
-            Arc::new(parts.context(line.kind, counts.clone())),
-            parts.clients.watch.clone(),
-            line.cache,
-            woken,
-            parts.args.concurrency,
-            parts.ready.clone(),
-            stop.clone(),
-        )
-    });
-    let controller = async {
-        parts.classes.settled().await;
-        join_all(controllers).await;
-    };
-    tokio::select! {
-        () = controller => Ok(()),
-        served = admin::serve(listener, parts.metrics.clone(), parts.ready.clone()) => served.context("the admin endpoints ended"),
-        ended = tasks.join_next() => Err(anyhow::anyhow!("a task of the operator ended: {ended:?}")),
-    }
+    components.run(listener, stop.boxed().shared()).await
 }
 
-/// The objects of a kind, and the way to have one looked at.
-struct Line {
+/// The cache of a kind, and a channel that triggers reconciles of its objects.
+struct KindRuntime {
     kind: Kind,
     cache: Cache,
-    wake: mpsc::Sender<ObjectRef<Stored>>,
+    wake: mpsc::Sender<ObjectRef<WatchedJob>>,
 }
 
-impl Line {
-    fn new(kind: Kind) -> (Self, mpsc::Receiver<ObjectRef<Stored>>) {
+impl KindRuntime {
+    fn new(kind: Kind) -> (Self, mpsc::Receiver<ObjectRef<WatchedJob>>) {
         let (wake, woken) = mpsc::channel(1024);
         let cache = Cache::new(kind);
         (Self { kind, cache, wake }, woken)
     }
+
+    fn watched(&self) -> WatchedKind {
+        WatchedKind {
+            kind: self.kind,
+            store: self.cache.store.clone(),
+            wake: self.wake.clone(),
+        }
+    }
 }
 
-/// What everything that runs is made of.
-struct Parts {
+/// What the tasks of the operator share.
+struct Components {
     args: RunArgs,
     clients: Clients,
-    engine: Engine,
-    rules: Rules,
+    accounts: Accounts,
+    limits: ProtocolLimits,
     metrics: Metrics,
     ready: Readiness,
-    binding: Arc<dyn Classes>,
     classes: Arc<ClassStore>,
 }
 
-impl Parts {
-    fn binder(&self, kind: Kind) -> Binder {
-        Binder {
-            kind,
-            head: self.rules.head.clone(),
-            classes: self.binding.clone(),
+impl Components {
+    /// Runs everything. Returns `Ok` when `stop` resolves, and an error when any task ends before.
+    async fn run(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
+    ) -> Result<()> {
+        let (kinds, woken): (Vec<_>, Vec<_>) = Kind::ALL.iter().map(|kind| KindRuntime::new(*kind)).unzip();
+        let running = RunningJobs::of(kinds.iter().map(|kind| kind.cache.store.clone()).collect::<Vec<_>>());
+        let mut tasks = JoinSet::new();
+        self.watch_classes(&mut tasks, &kinds, &running);
+        tasks.spawn(self.supervisor(&kinds).run());
+        self.webhook(&mut tasks)?;
+        let controllers = kinds.into_iter().zip(woken).map(|(kind, woken)| {
+            controller::run(
+                Arc::new(self.context(kind.kind, running.clone())),
+                self.clients.watch.clone(),
+                kind.cache,
+                woken,
+                self.args.concurrency,
+                self.ready.clone(),
+                stop.clone(),
+            )
+        });
+        let controllers = async {
+            self.classes.settled().await;
+            join_all(controllers).await;
+        };
+        tokio::select! {
+            () = controllers => Ok(()),
+            served = admin::serve(listener, self.metrics.clone(), self.ready.clone()) => served.context("the admin endpoints ended"),
+            ended = tasks.join_next() => Err(anyhow::anyhow!("a task of the operator ended: {ended:?}")),
         }
     }
 
-    /// The watches of classes and namespaces, the controller of classes, and the default class.
-    fn watch_classes(&self, tasks: &mut JoinSet<()>, lines: &[Line], counts: &Counts) {
-        let (tell, changes) = mpsc::unbounded_channel();
+    fn resolver(&self, kind: Kind) -> ClassResolver {
+        ClassResolver {
+            kind,
+            prefix: self.limits.prefix.clone(),
+            classes: self.classes.clone(),
+        }
+    }
+
+    /// Starts the watches of classes and namespaces, the class controller, and the creation of the default class.
+    fn watch_classes(&self, tasks: &mut JoinSet<()>, kinds: &[KindRuntime], running: &RunningJobs) {
+        let (sender, changes) = mpsc::unbounded_channel();
         for what in [watch::CLASSES, watch::NAMESPACES] {
             self.ready.waits(what, format!("the {what} are not listed yet"));
         }
         let (client, ready) = (self.clients.watch.clone(), self.ready.clone());
-        let (stored, classes) = watch::classes(client.clone(), self.classes.clone(), tell.clone(), ready.clone());
-        tasks.spawn(watch::namespaces(client, self.classes.clone(), tell, ready.clone()));
-        let jobs = lines.iter().map(|line| watch::Jobs {
-            kind: line.kind,
-            store: line.cache.store.clone(),
-            wake: line.wake.clone(),
+        let (store, classes) = watch::classes(client.clone(), self.classes.clone(), sender.clone(), ready.clone());
+        tasks.spawn(watch::namespaces(client, self.classes.clone(), sender, ready.clone()));
+        let jobs = kinds.iter().map(|kind| watch::Jobs {
+            kind: kind.kind,
+            store: kind.cache.store.clone(),
+            wake: kind.wake.clone(),
         });
         tasks.spawn(watch::wake_waiting(changes, jobs.collect()));
         let request = self.clients.request.clone();
-        let context = class::controller::Context::new(
+        let context = class::Context::new(
             request.clone(),
             self.classes.clone(),
-            counts.clone(),
+            running.clone(),
             self.metrics.clone(),
             ready.clone(),
         );
-        tasks.spawn(class::controller::run(Arc::new(context), stored, classes));
-        if self.args.install.region.is_some() {
-            ready.waits(install::DEFAULT, "the default class is not there yet");
-            let make = install::run(request, self.classes.clone(), self.args.install.clone(), ready);
+        tasks.spawn(class::run(Arc::new(context), store, classes));
+        if let Some(default) = self.args.install.default_class() {
+            ready.waits(default_class::DEFAULT, "the default class is not there yet");
+            let make = default_class::run(request, self.classes.clone(), default, ready);
             tasks.spawn(async {
                 make.await;
                 std::future::pending::<()>().await;
@@ -216,33 +210,16 @@ impl Parts {
         }
     }
 
-    fn tender(&self, lines: &[Line]) -> Tender {
-        let nowhere = self.engine.places.at(&Identity::default());
-        let followers = lines.iter().map(|line| Follower {
-            place: nowhere.clone(),
+    fn supervisor(&self, kinds: &[KindRuntime]) -> Supervisor {
+        Supervisor {
             classes: self.classes.clone(),
-            kind: line.kind,
-            store: line.cache.store.clone(),
-            wake: line.wake.clone(),
-            head: self.rules.head.as_str().to_owned(),
-            interval: Duration::from_secs_f64(self.args.follow_interval),
-            metrics: self.metrics.clone(),
-        });
-        let sweepers = lines.iter().map(|line| Sweeper {
-            place: nowhere.clone(),
-            classes: self.classes.clone(),
-            kind: line.kind,
+            kinds: kinds.iter().map(KindRuntime::watched).collect(),
             client: self.clients.request.clone(),
-            rules: self.rules.clone(),
-            interval: Duration::from_secs_f64(self.args.orphan_interval),
-            dry_run: self.args.orphan_dry_run,
+            limits: self.limits.clone(),
+            poll_interval: self.args.poll_interval,
+            gc_interval: self.args.gc_interval,
+            gc_dry_run: self.args.gc_dry_run,
             metrics: self.metrics.clone(),
-            since: Found::default(),
-        });
-        Tender {
-            classes: self.classes.clone(),
-            followers: followers.collect(),
-            sweepers: sweepers.collect(),
         }
     }
 
@@ -253,7 +230,7 @@ impl Parts {
         let addresses = RunArgs::addresses(self.args.webhook.webhook_listen);
         let listener = std::net::TcpListener::bind(&addresses[..]).context("--webhook-listen")?;
         let webhook = Webhook {
-            binders: Kind::ALL.iter().map(|kind| self.binder(*kind)).collect(),
+            resolvers: Kind::ALL.iter().map(|kind| self.resolver(*kind)).collect(),
             classes: self.classes.clone(),
             metrics: self.metrics.clone(),
         };
@@ -264,7 +241,7 @@ impl Parts {
         Ok(())
     }
 
-    /// Where the webhook's certificate comes from; `None` when no webhook is served.
+    /// The source of the webhook's certificate; `None` when no webhook is served.
     fn certificate(&self) -> Option<Source> {
         let flags = &self.args.webhook;
         if let Some(configuration) = flags.webhook_configuration.clone() {
@@ -275,7 +252,7 @@ impl Parts {
                 secret: flags.webhook_ca_secret.clone(),
                 configuration,
                 lifetimes: flags.lifetimes(),
-                interval: flags.interval(),
+                interval: flags.webhook_cert_interval,
                 ready: self.ready.clone(),
                 metrics: self.metrics.clone(),
             })));
@@ -283,30 +260,27 @@ impl Parts {
         flags.webhook_cert_dir.clone().map(Source::Folder)
     }
 
-    fn context(&self, kind: Kind, counts: Counts) -> Context {
-        let reporter = Reporter {
-            controller: "transcribe-operator".to_owned(),
-            instance: self.args.pod_name.clone(),
-        };
+    fn context(&self, kind: Kind, running: RunningJobs) -> Context {
+        let request = self.clients.request.clone();
         Context {
             kind,
-            client: self.clients.request.clone(),
-            engine: self.engine.clone(),
+            client: request.clone(),
+            accounts: self.accounts.clone(),
             classes: self.classes.clone(),
-            counts,
-            rules: self.rules.clone(),
-            binder: self.binder(kind),
-            recorder: Recorder::new(self.clients.request.clone(), reporter),
+            running,
+            limits: self.limits.clone(),
+            resolver: self.resolver(kind),
+            events: Publisher::new(request, self.args.pod_name.clone(), self.metrics.clone()),
             metrics: self.metrics.clone(),
-            pass_timeout: Duration::from_secs(self.args.pass_timeout),
-            // One replica, replaced by recreation: it leads as long as it lives.
+            reconcile_timeout: self.args.reconcile_timeout,
+            // There is one replica, and its Deployment recreates it: it leads for as long as it runs.
             leader_for: || Duration::MAX,
             backoffs: Backoffs::default(),
         }
     }
 }
 
-/// The cluster id of the flags, or the uid of `kube-system`.
+/// The cluster id from the flags, or else the uid of `kube-system` without dashes.
 async fn cluster_id(args: &RunArgs, client: &Client) -> Result<String> {
     if let Some(id) = &args.cluster_id {
         return Ok(id.clone());

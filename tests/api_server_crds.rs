@@ -23,8 +23,7 @@ use serde_json::{Value, json};
 use testkit::control_plane::ControlPlane;
 use testkit::kubectl::Kubectl;
 use testkit::wait;
-use transcribe_operator::api::transcription_class::TranscriptionClass;
-use transcribe_operator::api::{GROUP, Kind, VERSION, render_crds};
+use transcribe_operator::api::{GROUP, Kind, VERSION, render_crds, transcription_class::TranscriptionClass};
 
 /// The shared control plane with the CRDs, and a namespace of its own.
 struct Server {
@@ -493,15 +492,12 @@ async fn teaches_classes_with_explain_short_name_and_columns() {
     let server = server().await;
     server.create_class("shown", &samples::class()).await.unwrap();
     for (place, words) in [
-        ("tcls", ["tenants name the class", "TranscriptionClass"]),
-        (
-            "tcls.spec",
-            ["fails closed", "None when omitted; every one when empty ({})"],
-        ),
-        ("tcls.spec.input", ["at or below these URIs", "Nothing when omitted"]),
+        ("tcls", ["A job only names its class", "TranscriptionClass"]),
+        ("tcls.spec", ["fails closed", "No namespace when omitted"]),
+        ("tcls.spec.input", ["at or below them", "Nothing when omitted"]),
         (
             "tcls.spec.encryption",
-            ["written out as an ARN", "can neither override nor shadow one"],
+            ["as an ARN", "can neither override nor shadow them"],
         ),
     ] {
         let explained = server.kubectl(&["explain", place]).await;

@@ -69,7 +69,7 @@ async fn rig(flags: impl FnOnce(u64) -> Vec<String>) -> (Rig, AwsSim) {
     assert!(!early.success, "a job was accepted while nobody could judge it");
     let operator = install
         .operator(env!("CARGO_BIN_EXE_transcribe-operator"), sim.url())
-        .args(["--webhook-cert-interval", "0.5"])
+        .args(["--webhook-cert-interval", "500ms"])
         .args(flags(begun.elapsed().as_secs()))
         .start()
         .unwrap();
@@ -242,8 +242,8 @@ async fn no_admission_fails_while_certificates_and_authorities_are_renewed() {
     let lifetimes = |took: u64| {
         let served = SHORTEST_LIFE.max(2 * took);
         vec![
-            format!("--webhook-cert-lifetime={served}"),
-            format!("--webhook-ca-lifetime={}", 3 * served),
+            format!("--webhook-cert-lifetime={served}s"),
+            format!("--webhook-ca-lifetime={}s", 3 * served),
         ]
     };
     let (rig, _sim) = rig(lifetimes).await;

@@ -163,7 +163,7 @@ async fn the_operator_works_with_the_rights_of_its_chart_and_no_others() {
     let stage = Stage::of(plane, sim, install.account.clone()).unwrap();
     let operator = install
         .operator(env!("CARGO_BIN_EXE_transcribe-operator"), stage.sim.url())
-        .args(["--follow-interval", "0.3"])
+        .args(["--poll-interval", "300ms"])
         .start()
         .unwrap();
     operator.wait_ready().await.unwrap();

@@ -36,7 +36,7 @@ impl Rig {
         let operator = stage
             .operator_at(program, &stage.plane.url(), &moto.url())
             .args(webhook.args())
-            .set("--follow-interval", &INTERVAL.to_string())
+            .set("--poll-interval", &format!("{INTERVAL}s"))
             .start()
             .unwrap();
         operator.wait_ready().await.unwrap();

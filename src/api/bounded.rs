@@ -1,4 +1,4 @@
-//! The machinery of [`types`](super::types): bounded numbers, lists and maps.
+//! Building blocks of [`types`](super::types): bounded integers, lists and maps.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,9 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::text::{Invalid, Text, cel_text};
+use crate::api::text::{Invalid, Text, cel_text};
 
-/// A whole number from `MIN` to `MAX`.
+/// An integer from `MIN` to `MAX`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Int<const MIN: i32, const MAX: i32>(i32);
@@ -70,7 +70,7 @@ impl<const MIN: i32, const MAX: i32> JsonSchema for Int<MIN, MAX> {
 #[serde(bound(deserialize = "T: Deserialize<'de>", serialize = "T: Clone + Serialize"))]
 pub struct List<T, const MIN: usize, const MAX: usize>(Vec<T>);
 
-/// No upper bound of a [`List`].
+/// The `MAX` of a [`List`] that has no upper bound.
 pub const UNBOUNDED: usize = usize::MAX;
 
 impl<T, const MIN: usize, const MAX: usize> TryFrom<Vec<T>> for List<T, MIN, MAX> {
@@ -115,7 +115,7 @@ impl<T: JsonSchema, const MIN: usize, const MAX: usize> JsonSchema for List<T, M
     }
 }
 
-/// A map of `MIN` to `MAX` entries. A key that cannot be read is a fault of the map, as it is for the API server.
+/// A map of `MIN` to `MAX` entries. An invalid key is an error of the whole map, as it is for the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, V>", into = "BTreeMap<K, V>")]
 #[serde(bound(
@@ -158,7 +158,7 @@ impl<K: Text, V: JsonSchema, const MIN: usize, const MAX: usize> JsonSchema for 
     fn inline_schema() -> bool {
         true
     }
-    /// A structural schema has no place for rules about keys, so they are CEL.
+    /// The rules about keys are CEL, because a structural schema cannot constrain keys.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let (min, max, pattern) = (K::MIN, K::MAX, cel_text(K::PATTERN));
         let keys = json!({

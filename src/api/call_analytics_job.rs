@@ -1,18 +1,18 @@
-//! `CallAnalyticsJob`: one StartCallAnalyticsJob.
+//! `CallAnalyticsJob`: one call of StartCallAnalyticsJob.
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::common::{
-    ContentRedaction, LanguageIdSettingsMap, LanguageOptions, SharedMembers, named, named_by_language,
+use crate::api::{
+    common::{ContentRedaction, LanguageIdSettingsMap, LanguageOptions, SharedMembers, named, named_by_language},
+    job_spec::{JobSpec, WantedKey, WantedOutput, WantedRole},
+    rules,
+    status::JobStatus,
+    types::{Int, List, OutputLocation, ParticipantRole, ResourceName, RoleArn, VocabularyFilterMethod},
 };
-use super::rules;
-use super::spec::{JobSpec, WantedKey, WantedOutput, WantedRole};
-use super::status::JobStatus;
-use super::types::{Int, List, OutputLocation, ParticipantRole, ResourceName, RoleArn, VocabularyFilterMethod};
 
-/// Which call to analyse and how: the request of StartCallAnalyticsJob, member by member under its AWS name in
-/// lowerCamelCase, and how the operator runs it. The request is immutable once the job is submitted.
+/// Which call to analyse and how: the members of StartCallAnalyticsJob under their AWS names in lowerCamelCase, and how
+/// the operator runs the job. The request is immutable once the job is submitted.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[kube(
     group = "transcribe-operator.io",
@@ -33,30 +33,30 @@ use super::types::{Int, List, OutputLocation, ParticipantRole, ResourceName, Rol
     ).field_path(".media"),
     validation = Rule::new("!has(self.encryption) || !has(self.encryption.context)").message(
         "StartCallAnalyticsJob has no parameter for an encryption context (KMSEncryptionContext): remove context; \
-         kmsKeyId alone encrypts the output. Where a context is a must, use a TranscriptionJob"
+         kmsKeyId alone encrypts the output. Where a context is required, use a TranscriptionJob"
     ).field_path(".encryption.context")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CallAnalyticsJobSpec {
-    /// Where the output goes: s3://bucket, s3://bucket/folder/ or s3://bucket/folder/name.json. The bucket is one that the
-    /// class allows, its own when omitted; the rest is put below the key prefix of the class.
+    /// Where the output goes: s3://bucket, s3://bucket/folder/ or s3://bucket/folder/name.json. The class must allow
+    /// the bucket. The bucket of the class when omitted. The rest is placed below the key prefix of the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_location: Option<OutputLocation>,
-    /// The IAM role that Amazon Transcribe assumes to read the media. With a role AWS queues the job when the limit of
-    /// running jobs is reached; without one the operator does. Only a role that the class allows.
+    /// The IAM role that Amazon Transcribe assumes to read the media. With a role, AWS queues the job when the limit
+    /// on running jobs is reached; without one, the operator does. The class must allow the role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_access_role_arn: Option<RoleArn>,
     /// Languages, vocabulary, redaction, summary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<CallAnalyticsJobSettings>,
-    /// Who speaks on which of the two channels. Without it both may be either.
+    /// Who speaks on which of the two channels. Without it, each channel may be either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(
         validation = rules::two_channels(),
         validation = rules::two_roles("AGENT for one and CUSTOMER for the other")
     )]
     pub channel_definitions: Option<List<ChannelDefinition, 2, 2>>,
-    /// What every job has.
+    /// The members that every job has.
     #[serde(flatten)]
     pub shared: SharedMembers,
 }
@@ -71,29 +71,29 @@ pub struct CallAnalyticsJobSpec {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CallAnalyticsJobSettings {
-    /// The custom vocabulary to use. One in another language than the identified one is not applied.
+    /// The custom vocabulary to use. It applies only if it is in the identified language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary_name: Option<ResourceName>,
     /// The custom vocabulary filter to use. It needs vocabularyFilterMethod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary_filter_name: Option<ResourceName>,
-    /// What happens to the words that the vocabulary filter names: remove, mask or tag.
+    /// What to do with the words that are in the vocabulary filter: remove, mask or tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary_filter_method: Option<VocabularyFilterMethod>,
-    /// The custom language model to use. One in another language than the identified one is not applied.
+    /// The custom language model to use. It applies only if it is in the identified language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language_model_name: Option<ResourceName>,
-    /// What is redacted from the transcript.
+    /// What to redact from the transcript.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_redaction: Option<ContentRedaction>,
-    /// The languages that the call may be in, two or more, to help their identification.
+    /// Two or more languages that the call may be in, to help identify the right one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language_options: Option<LanguageOptions>,
-    /// Vocabulary, vocabulary filter and language model by identified language. Name the same languages in
-    /// languageOptions.
+    /// The vocabulary, vocabulary filter and language model for each language that may be identified. Name the same
+    /// languages in languageOptions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language_id_settings: Option<LanguageIdSettingsMap>,
-    /// A summary of the call. AWS may skip it, and status.skipped then says why.
+    /// Whether to summarize the call. AWS may skip the summary; status.skipped then says why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summarization: Option<Summarization>,
 }
@@ -102,7 +102,7 @@ pub struct CallAnalyticsJobSettings {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct Summarization {
-    /// Whether a summary is generated.
+    /// Whether to generate a summary.
     pub generate_abstractive_summary: bool,
 }
 
@@ -113,7 +113,7 @@ pub struct ChannelDefinition {
     /// The channel: 0 is the first, 1 the second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_id: Option<Int<0, 1>>,
-    /// Who speaks on it: AGENT or CUSTOMER. Both may when omitted.
+    /// Who speaks on it: AGENT or CUSTOMER. It may be either when omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub participant_role: Option<ParticipantRole>,
 }

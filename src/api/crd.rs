@@ -1,15 +1,16 @@
-//! The custom resource definitions as users get them.
+//! The custom resource definitions that users install.
 
 use std::sync::LazyLock;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceColumnDefinition, CustomResourceDefinition,
-};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
 use serde_json::Value;
 
-use super::Kind;
-use super::transcription_class::TranscriptionClass;
+use crate::api::{
+    kind::Kind,
+    schema::{schema_of, spec_schema, tidy},
+    transcription_class::TranscriptionClass,
+};
 
 /// All CRDs.
 pub fn crds() -> Vec<CustomResourceDefinition> {
@@ -29,7 +30,7 @@ pub(super) fn class_schema() -> &'static Value {
 /// All CRDs as YAML, each with the name of its file.
 ///
 /// # Errors
-/// Only where a CRD cannot be written as YAML, which is a fault of the program.
+/// If a CRD cannot be written as YAML, which would be a bug.
 pub fn render_crds() -> Result<Vec<(String, String)>, serde_saphyr::ser::Error> {
     let render = |crd: CustomResourceDefinition| {
         let name = format!("{}.yaml", crd.spec.names.plural);
@@ -46,7 +47,7 @@ pub fn render_crds() -> Result<Vec<(String, String)>, serde_saphyr::ser::Error> 
     crds().into_iter().map(render).collect()
 }
 
-/// Writes bounds as whole numbers: the type of a CRD has them as floats.
+/// Writes bounds as integers, because the Rust type of a CRD has them as floats.
 fn whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) =>
@@ -62,63 +63,8 @@ fn whole_numbers(value: &mut Value) {
     }
 }
 
-/// What `kubectl get` shows of a job, whatever its kind: the name of a column and what is in it.
-const COLUMNS: [(&str, &str); 4] = [
-    ("Status", r#".status.conditions[?(@.type=="Ready")].reason"#),
-    ("Class", ".status.class.name"),
-    ("Duration", ".status.duration"),
-    ("Age", ".metadata.creationTimestamp"),
-];
-/// What `kubectl get -o wide` shows besides.
-const WIDE_COLUMNS: [(&str, &str); 4] = [
-    ("Language", ".status.languageCode"),
-    ("Key", ".status.encryption.kmsKeyArn"),
-    ("Job", ".status.jobName"),
-    ("Transcript", ".status.output.transcriptUri"),
-];
-
-/// A job's CRD with the columns that all jobs have.
-pub(super) fn with_columns(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    let column = |(name, path): (&str, &str), priority| CustomResourceColumnDefinition {
-        name: name.to_owned(),
-        type_: if path.ends_with("Timestamp") { "date" } else { "string" }.to_owned(),
-        json_path: path.to_owned(),
-        priority,
-        ..CustomResourceColumnDefinition::default()
-    };
-    let columns = COLUMNS.map(|it| column(it, None)).into_iter();
-    let columns: Vec<_> = columns.chain(WIDE_COLUMNS.map(|it| column(it, Some(1)))).collect();
-    for version in &mut crd.spec.versions {
-        version.additional_printer_columns = Some(columns.clone());
-    }
-    crd
-}
-
-/// Makes a derived CRD plain: `nullable` goes, since the API server drops nulls where it is not said; the formats that it
-/// does not know go; and descriptions lose the line breaks of the source.
-pub(super) fn tidy(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    for version in &mut crd.spec.versions {
-        let schema = version
-            .schema
-            .take()
-            .and_then(|schema| serde_json::to_value(schema).ok());
-        version.schema = schema.and_then(|mut schema| {
-            tidy_schema(&mut schema);
-            serde_json::from_value(schema).ok()
-        });
-    }
-    crd
-}
-
-/// The schema of the spec alone.
-pub(super) fn spec_schema(crd: &CustomResourceDefinition) -> Value {
-    let schema = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
-    let spec = schema.and_then(|schema| schema.open_api_v3_schema.as_ref()?.properties.as_ref()?.get("spec"));
-    serde_json::to_value(spec).unwrap_or_default()
-}
-
-/// The paths of the members of a spec that its kind does not know, such as `spec.encription`: an API server drops them,
-/// and only strict clients are told.
+/// The paths of the members of a spec that its kind does not know, such as `spec.encription`. The API server drops such
+/// members, and tells only strict clients.
 pub fn unknown_members(kind: Kind, spec: &Value) -> Vec<String> {
     fn walk(schema: &Value, value: &Value, path: &str, unknown: &mut Vec<String>) {
         if let Some(items) = value.as_array() {
@@ -137,49 +83,4 @@ pub fn unknown_members(kind: Kind, spec: &Value) -> Vec<String> {
     let mut unknown = Vec::new();
     walk(kind.schema(), spec, "spec", &mut unknown);
     unknown
-}
-
-/// The schema of an object's member: of a field, or of a map's entries.
-fn schema_of<'a>(object: &'a Value, member: &str) -> Option<&'a Value> {
-    object["properties"].get(member).or(object.get("additionalProperties"))
-}
-
-/// Where a list stands in the place of an object: serde would read its items as the members in their order.
-pub(super) fn list_for_object(schema: &Value, value: &Value, path: &str) -> Option<String> {
-    match value {
-        Value::Array(_) if schema["type"] == "object" => Some(path.to_owned()),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .find_map(|(i, item)| list_for_object(&schema["items"], item, &format!("{path}[{i}]"))),
-        Value::Object(members) => members
-            .iter()
-            .find_map(|(name, member)| list_for_object(schema_of(schema, name)?, member, &format!("{path}.{name}"))),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    }
-}
-
-fn tidy_schema(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            members.retain(|name, value| !(name == "nullable" && value.is_boolean()));
-            if let Some(Value::Array(values)) = members.get_mut("enum") {
-                values.retain(|value| !value.is_null());
-            }
-            if members
-                .get("format")
-                .and_then(Value::as_str)
-                .is_some_and(|format| format.starts_with("uint"))
-            {
-                members.remove("format");
-            }
-            if let Some(Value::String(description)) = members.get_mut("description") {
-                let paragraphs: Vec<String> = description.split("\n\n").map(|text| text.replace('\n', " ")).collect();
-                *description = paragraphs.join("\n\n");
-            }
-            members.values_mut().for_each(tidy_schema);
-        }
-        Value::Array(items) => items.iter_mut().for_each(tidy_schema),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }

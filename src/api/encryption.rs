@@ -1,6 +1,6 @@
-//! The words of an encryption: the key's reference, and the keys and values of a context.
+//! Value types for encryption: the key reference, and the keys and values of a context.
 
-use super::text::{TextRule, text};
+use crate::api::text::{TextRule, text};
 
 macro_rules! partition_pattern {
     () => {
@@ -28,14 +28,14 @@ macro_rules! arn_head {
     };
 }
 
-/// The rules of a key reference, from the KMS developer guide ("Key identifiers") and AWS's list of partitions. At most one of
-/// them speaks of a text that is no ARN; of an ARN each speaks of one part.
+/// The rules of a key reference, from the KMS developer guide ("Key identifiers") and AWS's list of partitions. They
+/// are split so that the first broken rule names the actual problem; for an ARN, each rule covers one part.
 const KEY_RULES: [TextRule; 11] = [
     TextRule {
         of: "",
         must_match: Some("^[!-~]+$"),
-        message: "must not contain white space, control characters or anything else than printable ASCII; such a \
-                  character may be invisible: type the key anew",
+        message: "must not contain white space, control characters or anything other than printable ASCII; such a \
+                  character may be invisible, so type the key again",
     },
     TextRule {
         of: "^(?:arn:[!-~]*:)?alias/aws/[!-~]*$",
@@ -94,7 +94,8 @@ const KEY_RULES: [TextRule; 11] = [
 ];
 
 text! {
-    /// A KMS key: key id, alias name, key ARN or alias ARN. A bare id or alias means the account and Region of the class.
+    /// A KMS key: key id, alias name, key ARN or alias ARN. A bare id or alias is in the account and Region of the
+    /// class.
     KmsKeyRef {
         length: 1..=2048,
         expected: "a KMS key: a key id, an alias (alias/name), a key ARN or an alias ARN",
@@ -127,7 +128,7 @@ pub enum KeyForm<'a> {
 }
 
 impl KmsKeyRef {
-    /// Which of the forms it has, and its parts.
+    /// The form of the reference, with its parts.
     pub fn form(&self) -> KeyForm<'_> {
         let parts: Vec<&str> = self.as_str().splitn(6, ':').collect();
         match parts[..] {
@@ -150,7 +151,7 @@ impl KmsKeyRef {
         }
     }
 
-    /// The partition, the Region and the account, where the reference is an ARN.
+    /// The partition, the Region and the account, if the reference is an ARN.
     pub fn place(&self) -> Option<(&str, &str, &str)> {
         match self.form() {
             KeyForm::KeyArn {
@@ -169,18 +170,18 @@ impl KmsKeyRef {
         }
     }
 
-    /// The Region, where the reference names one.
+    /// The Region, if the reference names one.
     pub fn region(&self) -> Option<&str> {
         self.place().map(|(_, region, _)| region)
     }
 
-    /// The account, where the reference names one.
+    /// The account, if the reference names one.
     pub fn account(&self) -> Option<&str> {
         self.place().map(|(_, _, account)| account)
     }
 
-    /// The reference written out as an ARN: a bare id or alias is in this account and Region. `None` where that needs an
-    /// account that is not known.
+    /// The reference as an ARN; a bare id or alias is in this account and Region. `None` if the account is needed but
+    /// not known.
     pub fn arn(&self, account: Option<&str>, region: &str) -> Option<String> {
         let of = |resource: String| {
             let partition = partition(region);
@@ -194,9 +195,9 @@ impl KmsKeyRef {
     }
 }
 
-/// The partition of a Region, by how AWS names Regions (botocore's `partitions.json`).
+/// The partition of a Region, derived from its name (botocore's `partitions.json`).
 ///
-/// Written here because the SDK keeps its table of partitions to itself.
+/// Implemented here because the SDK does not expose its table of partitions.
 pub fn partition(region: &str) -> &'static str {
     const BY_PREFIX: [(&str, &str); 7] = [
         ("cn-", "aws-cn"),
@@ -217,7 +218,7 @@ macro_rules! printable {
     };
 }
 
-/// In any case of letters, since IAM compares the keys of a context without regard to it.
+/// Ignores case, because IAM compares the keys of a context without regard to it.
 const NO_AWS_CONTEXT_KEY: [TextRule; 1] = [TextRule {
     of: "^[aA][wW][sS]:",
     must_match: None,

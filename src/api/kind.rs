@@ -8,10 +8,9 @@ use kube::core::ApiResource;
 use kube::core::cel::{CompiledSchema, compile_schema};
 use serde_json::Value;
 
-use super::crd;
-use super::text::closed_enum;
+use crate::api::{schema, text::closed_enum};
 
-/// Defines the kinds, by the type of each kind's objects, its name, as in a manifest, and that of its resource, as in a URL.
+/// Defines the kinds: for each, its name in a manifest, the name of its resource in a URL, and the type of its objects.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $Kind:ident = $name:literal in $plural:literal: $Job:path,)+) => {
         closed_enum! {
@@ -27,7 +26,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// What a dynamic client needs to know.
+            /// The API resource, for a dynamic client.
             pub fn resource(self) -> ApiResource {
                 match self {
                     $(Self::$Kind => ApiResource::erase::<$Job>(&()),)+
@@ -66,18 +65,18 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// The CRD as users get it.
+    /// The CRD that users install.
     pub(super) fn crd(self) -> CustomResourceDefinition {
-        crd::tidy(crd::with_columns(self.derived_crd()))
+        schema::tidy(schema::with_columns(self.derived_crd()))
     }
 
     /// The schema of the spec.
     pub(super) fn schema(self) -> &'static Value {
         static SCHEMAS: [OnceLock<Value>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
-        SCHEMAS[self as usize].get_or_init(|| crd::spec_schema(&self.crd()))
+        SCHEMAS[self as usize].get_or_init(|| schema::spec_schema(&self.crd()))
     }
 
-    /// The compiled CEL rules of the spec: those of the CRD itself.
+    /// The compiled CEL rules of the spec, taken from the CRD.
     pub(super) fn rules(self) -> &'static CompiledSchema {
         static RULES: [OnceLock<CompiledSchema>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
         RULES[self as usize].get_or_init(|| compile_schema(self.schema()))

@@ -1,19 +1,21 @@
-//! `MedicalScribeJob`: one StartMedicalScribeJob.
+//! `MedicalScribeJob`: one call of StartMedicalScribeJob.
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::common::{SharedMembers, named};
-use super::rules;
-use super::spec::{JobSpec, WantedOutput, WantedRole};
-use super::status::JobStatus;
-use super::types::{
-    BucketName, Int, List, MedicalScribeParticipantRole, NoteTemplate, Pronouns, ResourceName, RoleArn,
-    VocabularyFilterMethod,
+use crate::api::{
+    common::{SharedMembers, named},
+    job_spec::{JobSpec, WantedOutput, WantedRole},
+    rules,
+    status::JobStatus,
+    types::{
+        BucketName, Int, List, MedicalScribeParticipantRole, NoteTemplate, Pronouns, ResourceName, RoleArn,
+        VocabularyFilterMethod,
+    },
 };
 
-/// Of which medical conversation to make notes and how: the request of StartMedicalScribeJob, member by member under its AWS
-/// name in lowerCamelCase, and how the operator runs it. The request is immutable once the job is submitted.
+/// Which medical conversation to make notes of and how: the members of StartMedicalScribeJob under their AWS names in
+/// lowerCamelCase, and how the operator runs the job. The request is immutable once the job is submitted.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[kube(
     group = "transcribe-operator.io",
@@ -38,28 +40,27 @@ use super::types::{
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MedicalScribeJobSpec {
-    /// The bucket for the output, which AWS requires. The bucket of the class when omitted; which ones are allowed is the
-    /// class's to say. AWS lets nobody choose a key in it, so that only a class whose unprefixedKinds name this kind accepts
-    /// it.
+    /// The bucket for the output, which AWS requires; the class must allow it. The bucket of the class when omitted.
+    /// AWS offers no choice of the key, so only a class that lists this kind in unprefixedKinds accepts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_bucket_name: Option<BucketName>,
-    /// The IAM role that AWS HealthScribe assumes to read the media, write the output and use the key, which AWS requires.
-    /// Only a role that the class allows; the default role of the class when omitted.
+    /// The IAM role that AWS HealthScribe assumes to read the media, write the output and use the key, which AWS
+    /// requires; the class must allow it. The default role of the class when omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_access_role_arn: Option<RoleArn>,
     /// Speakers or channels, vocabulary, the clinical note.
     pub settings: MedicalScribeSettings,
-    /// Who speaks on which of the two channels. With settings.channelIdentification only.
+    /// Who speaks on which of the two channels. Only with settings.channelIdentification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(
         validation = rules::two_channels(),
         validation = rules::two_roles("CLINICIAN for one and PATIENT for the other")
     )]
     pub channel_definitions: Option<List<MedicalScribeChannelDefinition, 2, 2>>,
-    /// What is known about the conversation beforehand.
+    /// What is known about the conversation in advance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medical_scribe_context: Option<MedicalScribeContext>,
-    /// What every job has.
+    /// The members that every job has.
     #[serde(flatten)]
     pub shared: SharedMembers,
 }
@@ -72,20 +73,22 @@ pub struct MedicalScribeJobSpec {
          (has(self.channelIdentification) && self.channelIdentification)"
     ).message(
         "exactly one of showSpeakerLabels: true and channelIdentification: true must be given; keep showSpeakerLabels \
-         (with maxSpeakerLabels) for one channel, and channelIdentification (with channelDefinitions) for one on each"
+         (with maxSpeakerLabels) for one channel, and channelIdentification (with channelDefinitions) for one \
+         speaker on each of two"
     ),
     validation = rules::speakers(),
     validation = rules::filter_method()
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MedicalScribeSettings {
-    /// Tells the speakers apart. It needs maxSpeakerLabels, and excludes channelIdentification.
+    /// Whether to tell the speakers apart. It needs maxSpeakerLabels, and excludes channelIdentification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub show_speaker_labels: Option<bool>,
-    /// The greatest number of speakers to tell apart.
+    /// The maximum number of speakers to tell apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_speaker_labels: Option<Int<2, 30>>,
-    /// Transcribes each of two channels on its own. It needs channelDefinitions, and excludes showSpeakerLabels.
+    /// Whether to transcribe each of two channels separately. It needs channelDefinitions, and excludes
+    /// showSpeakerLabels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_identification: Option<bool>,
     /// The custom vocabulary to use.
@@ -94,7 +97,7 @@ pub struct MedicalScribeSettings {
     /// The custom vocabulary filter to use. It needs vocabularyFilterMethod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary_filter_name: Option<ResourceName>,
-    /// What happens to the words that the vocabulary filter names: remove, mask or tag.
+    /// What to do with the words that are in the vocabulary filter: remove, mask or tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary_filter_method: Option<VocabularyFilterMethod>,
     /// How the clinical note is made.
@@ -106,7 +109,7 @@ pub struct MedicalScribeSettings {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct ClinicalNoteGenerationSettings {
-    /// How the note is laid out. HISTORY_AND_PHYSICAL when omitted.
+    /// The layout of the note. HISTORY_AND_PHYSICAL when omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note_template: Option<NoteTemplate>,
 }
@@ -121,11 +124,11 @@ pub struct MedicalScribeChannelDefinition {
     pub participant_role: MedicalScribeParticipantRole,
 }
 
-/// What is known about the conversation beforehand.
+/// What is known about the conversation in advance.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct MedicalScribeContext {
-    /// About the patient. It is visible to everybody who may read this object.
+    /// What is known about the patient. Everybody who may read this object can see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patient_context: Option<MedicalScribePatientContext>,
 }

@@ -1,19 +1,21 @@
-//! `MedicalTranscriptionJob`: one StartMedicalTranscriptionJob.
+//! `MedicalTranscriptionJob`: one call of StartMedicalTranscriptionJob.
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::common::{SharedMembers, named};
-use super::rules;
-use super::spec::{JobSpec, WantedOutput};
-use super::status::JobStatus;
-use super::types::{
-    BucketName, Int, LanguageCode, MediaFormat, MedicalContentIdentificationType, MedicalType, OutputKey, ResourceName,
-    Specialty,
+use crate::api::{
+    common::{SharedMembers, named},
+    job_spec::{JobSpec, WantedOutput},
+    rules,
+    status::JobStatus,
+    types::{
+        BucketName, Int, LanguageCode, MediaFormat, MedicalContentIdentificationType, MedicalType, OutputKey,
+        ResourceName, Specialty,
+    },
 };
 
-/// Which medical speech to transcribe and how: the request of StartMedicalTranscriptionJob, member by member under its AWS
-/// name in lowerCamelCase, and how the operator runs it. The request is immutable once the job is submitted.
+/// Which medical speech to transcribe and how: the members of StartMedicalTranscriptionJob under their AWS names in
+/// lowerCamelCase, and how the operator runs the job. The request is immutable once the job is submitted.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[kube(
     group = "transcribe-operator.io",
@@ -37,33 +39,32 @@ use super::types::{
 pub struct MedicalTranscriptionJobSpec {
     /// The language of the media: en-US is the only one.
     pub language_code: LanguageCode,
-    /// The sample rate of the media in hertz, at least 16000. Best omitted: Amazon Transcribe finds it out, and a wrong one
-    /// fails the job.
+    /// The sample rate of the media in hertz, at least 16000. Best omitted, because Amazon Transcribe detects it and
+    /// a wrong one fails the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_sample_rate_hertz: Option<Int<16000, 48000>>,
-    /// The format of the media. Best omitted: Amazon Transcribe finds it out.
+    /// The format of the media. Best omitted, because Amazon Transcribe detects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_format: Option<MediaFormat>,
-    /// The bucket for the output, which AWS requires. The bucket of the class when omitted; which ones are allowed is the
-    /// class's to say.
+    /// The bucket for the output, which AWS requires; the class must allow it. The bucket of the class when omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_bucket_name: Option<BucketName>,
-    /// Where in the output bucket the transcript goes: the key of the object when it ends in .json, otherwise the prefix
-    /// of the keys. It is put below the key prefix of the class.
+    /// Where in the output bucket the transcript goes: the key of the object if it ends in .json, otherwise a key
+    /// prefix. It is placed below the key prefix of the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_key: Option<OutputKey>,
     /// Speakers, channels, alternatives, vocabulary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<MedicalTranscriptionSettings>,
-    /// Labels what is identified in the transcript: PHI, personal health information, is the only value.
+    /// What to label in the transcript: PHI, personal health information, is the only value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_identification_type: Option<MedicalContentIdentificationType>,
-    /// The medical specialty of the media: PRIMARYCARE is the only one that batch jobs know.
+    /// The medical specialty of the media: PRIMARYCARE is the only one for batch jobs.
     pub specialty: Specialty,
     /// Whether one person speaks (DICTATION) or several do (CONVERSATION).
     #[serde(rename = "type")]
     pub medical_type: MedicalType,
-    /// What every job has.
+    /// The members that every job has.
     #[serde(flatten)]
     pub shared: SharedMembers,
 }
@@ -76,19 +77,19 @@ pub struct MedicalTranscriptionJobSpec {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MedicalTranscriptionSettings {
-    /// Tells the speakers apart. It needs maxSpeakerLabels.
+    /// Whether to tell the speakers apart. It needs maxSpeakerLabels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub show_speaker_labels: Option<bool>,
-    /// The greatest number of speakers to tell apart.
+    /// The maximum number of speakers to tell apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_speaker_labels: Option<Int<2, 30>>,
-    /// Transcribes each of two channels on its own.
+    /// Whether to transcribe each of two channels separately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_identification: Option<bool>,
-    /// Includes alternative transcriptions. It needs maxAlternatives.
+    /// Whether to include alternative transcriptions. It needs maxAlternatives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub show_alternatives: Option<bool>,
-    /// The greatest number of alternatives.
+    /// The maximum number of alternatives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_alternatives: Option<Int<2, 10>>,
     /// The custom medical vocabulary to use.

@@ -1,10 +1,9 @@
-//! The API reference, written from the CRDs and the reasons of conditions.
+//! Generates the API reference from the CRDs and the reasons of conditions.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
 
-use super::conditions::Reason;
-use super::{GROUP, VERSION, crds};
+use crate::api::{GROUP, VERSION, conditions::Reason, crds};
 
 /// The API reference in Markdown.
 pub fn render_reference() -> String {
@@ -50,7 +49,7 @@ fn kind(crd: &CustomResourceDefinition) -> String {
     sections.join("\n")
 }
 
-/// A section for an object, then one for each object below it.
+/// Adds a section for an object, then one for each nested object.
 fn object(schema: &Value, path: &str, sections: &mut Vec<String>) {
     let required: Vec<&str> = schema["required"]
         .as_array()
@@ -136,7 +135,7 @@ fn bounds(schema: &Value, least: &str, most: &str, unit: &str) -> String {
     }
 }
 
-/// The rules of a schema, as users meet them.
+/// The messages of the CEL rules of a schema.
 fn rules(schema: &Value) -> Option<String> {
     let rules = schema["x-kubernetes-validations"].as_array()?;
     let rules: Vec<String> = rules

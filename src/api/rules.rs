@@ -1,4 +1,4 @@
-//! Rules that are generated or used more than once.
+//! CEL rules that are generated or used more than once.
 
 use std::collections::BTreeSet;
 
@@ -6,39 +6,39 @@ use kube::core::{Reason, Rule};
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use super::common::JobControls;
+use crate::api::common::JobControls;
 
-/// The language is to be identified, about a spec.
+/// CEL about a spec: whether the language is to be identified.
 pub(super) const IDENTIFIES: &str = "((has(self.identifyLanguage) && self.identifyLanguage) || \
     (has(self.identifyMultipleLanguages) && self.identifyMultipleLanguages))";
 
-/// Speakers are told apart up to a number, in any settings that have both members.
+/// For settings with both members: telling speakers apart needs their maximum number, and the other way round.
 pub(super) fn speakers() -> Rule {
     Rule::new("has(self.maxSpeakerLabels) == (has(self.showSpeakerLabels) && self.showSpeakerLabels)")
         .message("showSpeakerLabels: true and maxSpeakerLabels need each other: set both, or neither")
         .field_path(".maxSpeakerLabels")
 }
 
-/// Alternatives are shown up to a number, in any settings that have both members.
+/// For settings with both members: showing alternatives needs their maximum number, and the other way round.
 pub(super) fn alternatives() -> Rule {
     Rule::new("has(self.maxAlternatives) == (has(self.showAlternatives) && self.showAlternatives)")
         .message("showAlternatives: true and maxAlternatives need each other: set both, or neither")
         .field_path(".maxAlternatives")
 }
 
-/// A vocabulary filter does something, in any settings that have one.
+/// For settings with a vocabulary filter: the filter needs a method.
 pub(super) fn filter_method() -> Rule {
     Rule::new("!has(self.vocabularyFilterName) || has(self.vocabularyFilterMethod)")
         .message("vocabularyFilterName needs vocabularyFilterMethod: set it to remove, mask or tag")
         .field_path(".vocabularyFilterMethod")
 }
 
-/// The documentation of LanguageOptions asks for two, its shape for one.
+/// At least two languages, because the documentation of LanguageOptions asks for two, although its shape allows one.
 pub(super) fn two_languages() -> Rule {
     Rule::new("!has(self.languageOptions) || self.languageOptions.size() >= 2").field_path(".languageOptions")
 }
 
-/// Only call analytics takes media whose audio is redacted already.
+/// No media whose audio is redacted already, because only call analytics takes them.
 pub(super) fn plain_media() -> Rule {
     Rule::new("has(self.media.mediaFileUri) && !has(self.media.redactedMediaFileUri)")
         .message(
@@ -48,7 +48,7 @@ pub(super) fn plain_media() -> Rule {
         .field_path(".media")
 }
 
-/// About a list of two channel definitions.
+/// For a list of two channel definitions: they are about different channels.
 pub(super) fn two_channels() -> Rule {
     Rule::new(
         "self.size() == 2 && self.exists(c, has(c.channelId) && c.channelId == 0) && \
@@ -57,7 +57,7 @@ pub(super) fn two_channels() -> Rule {
     .message("the two definitions must be of different channels: channelId: 0 in one and channelId: 1 in the other")
 }
 
-/// About a list of two channel definitions: nobody speaks on both.
+/// For a list of two channel definitions: nobody speaks on both.
 pub(super) fn two_roles(roles: &str) -> Rule {
     Rule::new(
         "self.all(c, !has(c.participantRole) || self.filter(o, has(o.participantRole) && \
@@ -66,15 +66,15 @@ pub(super) fn two_roles(roles: &str) -> Rule {
     .message(format!("the two channels must have different participantRoles: {roles}").as_str())
 }
 
-/// The rule at the root of a kind: once `status.submission` exists nothing of the spec changes but the
+/// The rule at the root of a kind: once `status.submission` exists, nothing in the spec may change but the
 /// [mutable controls](JobControls::MUTABLE).
 ///
-/// It is made from the spec's schema, so that a new member is frozen by default, and a transition rule, so that it never
-/// holds a stored object against its own past. Each member is compared under `has()` on both sides: adding and removing
-/// one are changes too.
+/// It is generated from the schema of the spec, so that a new member is immutable by default. It is a transition rule,
+/// so that it only ever rejects a change, never a stored object as such. Each member is compared under `has()` on both
+/// sides, because adding or removing a member is a change too.
 pub(super) fn frozen_once_submitted<Spec: JsonSchema>() -> Rule {
     let schema = schema_for!(Spec);
-    // Sorted: whether a map of JSON keeps its order depends on the features of a build.
+    // Sorted, because whether a JSON map keeps its order depends on the Cargo features of a build.
     let members: BTreeSet<&String> = schema
         .get("properties")
         .and_then(Value::as_object)

@@ -1,4 +1,4 @@
-//! What the operator writes: the status, one type for all kinds.
+//! What the operator writes: the status, with one type for all kinds.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = {"observedGeneration": -1}))]
 pub struct JobStatus {
-    /// The generation of the spec that this status is about.
+    /// The metadata.generation that this status describes. If it is lower than that of the object, the operator has not
+    /// seen the latest spec yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The class that the job was bound to.
+    /// The class that the job is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<ClassRef>,
     /// The name of the job in Amazon Transcribe.
@@ -24,20 +25,20 @@ pub struct JobStatus {
     /// The number of the current attempt, from 1. Each attempt is an AWS job of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<i32>,
-    /// The write-ahead intent: what is, or is about to be, submitted. The request fields of the spec are immutable from
-    /// the moment this exists.
+    /// The write-ahead intent: what was, or is about to be, submitted. It is stored before the submission. Once it
+    /// exists, the request fields of the spec are immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submission: Option<Submission>,
     /// The job's status in Amazon Transcribe, verbatim: QUEUED, IN_PROGRESS, COMPLETED or FAILED.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_status: Option<String>,
-    /// The encryption of the output that is in effect.
+    /// The encryption that is in effect for the output: the mode, the key and the encryption context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<EncryptionStatus>,
     /// When AWS created the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_time: Option<Time>,
-    /// When AWS started to work on the job.
+    /// When AWS started to process the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,
     /// When the job ended.
@@ -60,20 +61,20 @@ pub struct JobStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub skipped: Vec<SkippedFeature>,
-    /// Why Amazon Transcribe failed the job, in its words.
+    /// Why the job failed, in the words of Amazon Transcribe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
-    /// The last refusal of this job's submission. Removed when the spec changes or the job is accepted.
+    /// The last time AWS refused this job's submission. Removed when the spec changes or AWS accepts the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<RefusalStatus>,
-    /// All attempts that were begun, the current one last.
+    pub rejection: Option<RejectionStatus>,
+    /// All attempts so far, the current one last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 11))]
     pub attempts: Vec<Attempt>,
-    /// Not before this time is anything tried again.
+    /// When the operator tries again. It does not retry before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_time: Option<Time>,
-    /// The value of the annotation `transcribe-operator.io/reconcile-at` that was last acted upon.
+    /// The last value of the annotation `transcribe-operator.io/reconcile-at` that the operator acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
     /// Conditions: `Ready`, `Reconciling`, `Stalled`, `Complete`, `Failed`, `Suspended`, `Finished`, `EncryptionReady`.
@@ -82,16 +83,16 @@ pub struct JobStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// The class that a job was bound to: as it was at the submission, or when the job ended without one.
+/// The class that a job is bound to, as it was at the submission, or when the job ended without one.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassRef {
     /// The name of the class.
     pub name: String,
-    /// The uid of the class, when it is an object.
+    /// The uid of the class, if it is an object in the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
-    /// The generation of the class that was read.
+    /// The metadata.generation of the class at that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
     /// The AWS Region.
@@ -99,12 +100,12 @@ pub struct ClassRef {
     /// The AWS account, once it is verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
-    /// The time to live that the class gives to finished objects which set none.
+    /// The time to live, in seconds, that the class gives to finished objects that set none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds_after_finished: Option<i32>,
 }
 
-/// The write-ahead intent of one attempt. It is stored before the job is started and pins everything that later steps need.
+/// The write-ahead intent of one attempt. It is stored before the Start, and pins everything that later steps need.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Submission {
@@ -117,39 +118,40 @@ pub struct Submission {
     pub account: String,
     /// The AWS Region that the job runs in.
     pub region: String,
-    /// What the class and the key's resolution put into the request.
+    /// The part of the request that comes from the class and from the resolution of the key.
     pub request: PinnedRequest,
-    /// A hash of the whole effective request, with the version of its making.
+    /// A hash of the whole effective request, with the version of the method that made it.
     pub request_hash: String,
-    /// When the first Start of this attempt was begun. A record older than this is not ours.
+    /// When the operator began the first Start of this attempt. An AWS record older than this is not of this object.
     pub first_started_at: MicroTime,
-    /// When the last Start was begun. The request is signed with this time, so that AWS refuses it once it is stale.
+    /// When the operator began the last Start. The request is signed with this time, so that AWS refuses it once it is
+    /// stale.
     pub started_at: MicroTime,
-    /// What is known of the last Start.
+    /// What is known about the outcome of the last Start.
     pub outcome: SubmissionOutcome,
-    /// When the record was first known to be accepted.
+    /// When the operator first knew that AWS had accepted the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_at: Option<MicroTime>,
-    /// Until when an earlier Start of this attempt, whose reply was lost, could still arrive.
+    /// Until when an earlier Start of this attempt, whose reply was lost, could still reach AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stray_until: Option<MicroTime>,
-    /// When the record of an acknowledged job was first found absent.
+    pub in_flight_until: Option<MicroTime>,
+    /// When the AWS record of an acknowledged job was first found missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent_since: Option<MicroTime>,
 }
 
-/// What is known of a Start.
+/// What is known about the outcome of a Start.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubmissionOutcome {
-    /// It may or may not have reached AWS.
+    /// The Start may or may not have reached AWS.
     Sent,
-    /// AWS accepted it, or was seen to have the job. It is never started again.
+    /// AWS accepted the Start, or was seen to have the job. The job is never started again.
     Acknowledged,
-    /// AWS answered that a job of this name exists. It is looked at, and never started again.
+    /// AWS answered that a job of this name exists. The operator reads that job, and never starts it again.
     Conflict,
-    /// AWS refused it; `status.refusal` says how.
+    /// AWS refused the Start; `status.rejection` says why.
     Refused,
-    /// The job was seen FAILED, and another attempt follows.
+    /// The job ended as FAILED, and another attempt follows.
     Ended,
 }
 
@@ -177,13 +179,13 @@ pub struct PinnedRequest {
     pub tags: BTreeMap<String, String>,
 }
 
-/// The encryption of the output that is in effect.
+/// The encryption that is in effect for the output.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionStatus {
-    /// `SSE-KMS` with a key of yours, `SSE-S3` with AWS's own.
+    /// `SSE-KMS`: with the KMS key in kmsKeyArn. `SSE-S3`: with keys that Amazon S3 manages.
     pub mode: EncryptionMode,
-    /// The ARN of the key.
+    /// The ARN of the KMS key. Absent for SSE-S3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_arn: Option<String>,
     /// The encryption context. It is not secret: CloudTrail shows it in plain text.
@@ -206,7 +208,7 @@ pub enum EncryptionMode {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputStatus {
-    /// The transcript.
+    /// The transcript, as `s3://bucket/key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transcript_uri: Option<String>,
     /// The transcript with personal data redacted.
@@ -229,7 +231,7 @@ pub struct OutputStatus {
 pub struct IdentifiedLanguage {
     /// The language code.
     pub language_code: String,
-    /// For how many seconds it was spoken, as a decimal number (where AWS says so).
+    /// How many seconds of the media are in this language, as a decimal number, if AWS reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_in_seconds: Option<String>,
 }
@@ -241,10 +243,10 @@ pub struct SkippedFeature {
     /// The feature, such as GENERATIVE_SUMMARIZATION.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature: Option<String>,
-    /// Why, as a code of AWS, such as INSUFFICIENT_CONVERSATION_CONTENT.
+    /// Why it was left out, as an AWS code, such as INSUFFICIENT_CONVERSATION_CONTENT.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<String>,
-    /// Why, in the words of AWS.
+    /// Why it was left out, in the words of AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -252,14 +254,14 @@ pub struct SkippedFeature {
 /// A refused submission.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct RefusalStatus {
+pub struct RejectionStatus {
     /// The AWS error code.
     pub code: String,
     /// The AWS error message, shortened.
     pub message: String,
-    /// How often in a row it was refused with this code.
+    /// How many times in a row AWS refused it with this code.
     pub count: i32,
-    /// When it was last refused.
+    /// When AWS last refused it.
     pub time: Time,
     /// The generation of the spec that was refused.
     #[serde(default)]
@@ -278,12 +280,13 @@ pub struct Attempt {
     pub account: String,
     /// The AWS Region.
     pub region: String,
-    /// When its first Start was begun.
+    /// When the operator began its first Start.
     pub started_at: MicroTime,
-    /// Why it failed, in AWS's words.
+    /// Why it failed, in the words of AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
-    /// Its record is known to be gone, or not to be ours: there is nothing left to delete.
+    /// Whether there is nothing left to delete in AWS, because the record is known to be gone or not to be of this
+    /// object.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub record_gone: bool,
 }

@@ -1,13 +1,13 @@
-//! The machinery of [`types`](super::types): text with a pattern and rules, and enums.
+//! Building blocks of [`types`](super::types): strings with a pattern and rules, and enums.
 //!
-//! Each type is one definition for its parser, its serde form and its JSON schema, so that what the API server accepts
-//! and what the operator can read do not drift apart.
+//! One definition gives a type its parser, its serde form and its JSON schema, so that what the API server accepts and
+//! what the operator can parse do not drift apart.
 
 use regex::Regex;
 use schemars::{Schema, json_schema};
 use serde_json::{Value, json};
 
-/// Why a value is not of its type. Says what is expected and never repeats the value, which may be confidential.
+/// Why a value is invalid. Says what is expected and never repeats the value, because it may be confidential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(String);
@@ -18,33 +18,34 @@ impl Invalid {
     }
 }
 
-/// A text that must keep its length, match a pattern and hold its rules. Implemented by [`text!`].
+/// A string type with a bounded length, a pattern and rules. Implemented by [`text!`].
 pub trait Text: Sized + TryFrom<String, Error = Invalid> {
-    /// The pattern, anchored at both ends, in the syntax that Go's and Rust's regular expressions share. Empty where the
-    /// rules say it all: the API server shows a broken pattern bare, and a broken rule with its message.
+    /// The pattern, anchored at both ends, in the syntax that Go's and Rust's regular expressions share. Empty where
+    /// the rules cover everything, because the API server reports a pattern as the bare regex, but a rule with its
+    /// message.
     const PATTERN: &'static str;
-    /// The least number of characters.
+    /// The minimum length in characters.
     const MIN: usize;
-    /// The greatest number of characters.
+    /// The maximum length in characters.
     const MAX: usize;
-    /// What the text is, for a person who broke the pattern.
+    /// What the text must be, in words: the error for a text that is too short or does not match the pattern.
     const EXPECTED: &'static str;
-    /// What is told apart from the pattern, because it has a message of its own.
+    /// Checks that are not part of the pattern, so that each has a message of its own.
     const RULES: &'static [TextRule];
 }
 
-/// A rule of a [`Text`] type, once for the API server (as CEL) and for the parser.
+/// A rule of a [`Text`] type. The API server (as CEL) and the parser use the same definition.
 pub struct TextRule {
-    /// Which texts the rule is about, as a pattern; empty: all.
+    /// The rule applies to texts that match this pattern; empty: to all.
     pub of: &'static str,
-    /// What such a text must match. `None`: no such text is accepted.
+    /// The pattern that such a text must match. `None`: no such text is accepted.
     pub must_match: Option<&'static str>,
     /// What is wrong and what to do instead; begins with `must`.
     pub message: &'static str,
 }
 
 impl TextRule {
-    /// The rule in CEL, about a variable.
+    /// The rule as a CEL expression about a variable.
     pub(super) fn cel(&self, variable: &str) -> String {
         let matches = |pattern: &str| format!("{variable}.matches('{}')", cel_text(pattern));
         match (self.of, self.must_match) {
@@ -78,12 +79,12 @@ impl Compiled {
         })
     }
 
-    /// Checks a value against all that its type asks for.
+    /// Checks a value against the length, the pattern and the rules of its type.
     pub(super) fn check<T: Text>(&self, value: &str) -> Result<(), Invalid> {
         let length = value.chars().count();
         if length > T::MAX {
             return Err(Invalid::new(format!(
-                "must be at most {} characters long, and has {length}",
+                "must be at most {} characters long, but has {length}",
                 T::MAX
             )));
         }
@@ -112,7 +113,7 @@ pub(super) fn text_schema<T: Text>() -> Schema {
     schema
 }
 
-/// Defines a text newtype: parser, serde and schema from one definition.
+/// Defines a string newtype: parser, serde form and schema from one definition.
 macro_rules! text {
     ($(#[$meta:meta])* $name:ident {
         $(pattern: $pattern:expr,)? length: $min:literal ..= $max:literal, expected: $expected:expr
@@ -195,7 +196,7 @@ macro_rules! rules {
 }
 pub(super) use rules;
 
-/// Defines an enum that is written as the AWS values.
+/// Defines an enum whose variants are serialized as the given values.
 macro_rules! closed_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $value:literal),+ $(,)? }) => {
         $(#[$meta])*
@@ -222,7 +223,7 @@ macro_rules! closed_enum {
             }
         }
 
-        // Derived, the schema of an optional enum would lose the description of its field.
+        // Written by hand, because with a derived schema an optional enum would lose the description of its field.
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 stringify!($name).into()

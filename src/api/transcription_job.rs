@@ -1,21 +1,21 @@
-//! `TranscriptionJob`: one StartTranscriptionJob.
+//! `TranscriptionJob`: one call of StartTranscriptionJob.
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::common::{
-    ContentRedaction, LanguageIdSettingsMap, LanguageOptions, SharedMembers, named, named_by_language,
-};
-use super::rules;
-use super::spec::{JobSpec, WantedOutput, WantedRole};
-use super::status::JobStatus;
-use super::types::{
-    BucketName, Int, LanguageCode, List, MediaFormat, OutputKey, ResourceName, RoleArn, SubtitleFormat,
-    ToxicityCategory, UNBOUNDED, VocabularyFilterMethod,
+use crate::api::{
+    common::{ContentRedaction, LanguageIdSettingsMap, LanguageOptions, SharedMembers, named, named_by_language},
+    job_spec::{JobSpec, WantedOutput, WantedRole},
+    rules,
+    status::JobStatus,
+    types::{
+        BucketName, Int, LanguageCode, List, MediaFormat, OutputKey, ResourceName, RoleArn, SubtitleFormat,
+        ToxicityCategory, UNBOUNDED, VocabularyFilterMethod,
+    },
 };
 
-/// What to transcribe and how: the request of StartTranscriptionJob, member by member under its AWS name in
-/// lowerCamelCase, and how the operator runs it. The request is immutable once the job is submitted.
+/// What to transcribe and how: the members of StartTranscriptionJob under their AWS names in lowerCamelCase, and how
+/// the operator runs the job. The request is immutable once the job is submitted.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[kube(
     group = "transcribe-operator.io",
@@ -74,17 +74,18 @@ pub struct TranscriptionJobSpec {
     /// identifyMultipleLanguages must be given. A code that the operator does not know yet is passed on to AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language_code: Option<LanguageCode>,
-    /// The sample rate of the media in hertz. Best omitted: Amazon Transcribe finds it out, and a wrong one fails the job.
+    /// The sample rate of the media in hertz. Best omitted, because Amazon Transcribe detects it and a wrong one
+    /// fails the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_sample_rate_hertz: Option<Int<8000, 48000>>,
-    /// The format of the media. Best omitted: Amazon Transcribe finds it out.
+    /// The format of the media. Best omitted, because Amazon Transcribe detects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_format: Option<MediaFormat>,
-    /// The bucket for the output. The bucket of the class when omitted; which ones are allowed is the class's to say.
+    /// The bucket for the output; the class must allow it. The bucket of the class when omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_bucket_name: Option<BucketName>,
-    /// Where in the output bucket the transcript goes: the key of the object when it ends in .json, otherwise the prefix
-    /// of the keys. It is put below the key prefix of the class.
+    /// Where in the output bucket the transcript goes: the key of the object if it ends in .json, otherwise a key
+    /// prefix. It is placed below the key prefix of the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_key: Option<OutputKey>,
     /// Speakers, channels, alternatives, vocabulary.
@@ -93,32 +94,32 @@ pub struct TranscriptionJobSpec {
     /// The custom language model to use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_settings: Option<ModelSettings>,
-    /// What happens when the account's limit of running jobs is reached.
+    /// What happens when the account's limit on running jobs is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_execution_settings: Option<JobExecutionSettings>,
-    /// What is redacted from the transcript. Not together with identifyLanguage or identifyMultipleLanguages.
+    /// What to redact from the transcript. It excludes identifyLanguage and identifyMultipleLanguages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_redaction: Option<ContentRedaction>,
-    /// Amazon Transcribe identifies the one language of the media.
+    /// Whether Amazon Transcribe identifies the language, for media in one language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identify_language: Option<bool>,
-    /// Amazon Transcribe identifies all languages of the media.
+    /// Whether Amazon Transcribe identifies all languages, for media in several languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identify_multiple_languages: Option<bool>,
-    /// The languages that the media may be in, two or more, to help their identification.
+    /// Two or more languages that the media may be in, to help identify the right one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language_options: Option<LanguageOptions>,
-    /// Subtitle files to make.
+    /// The subtitle files to make.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subtitles: Option<Subtitles>,
-    /// Vocabulary, vocabulary filter and language model by identified language. Name the same languages in
-    /// languageOptions.
+    /// The vocabulary, vocabulary filter and language model for each language that may be identified. Name the same
+    /// languages in languageOptions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language_id_settings: Option<LanguageIdSettingsMap>,
     /// Marks toxic speech in the transcript (en-US only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub toxicity_detection: Option<List<ToxicityDetectionSettings, 1, 1>>,
-    /// What every job has.
+    /// The members that every job has.
     #[serde(flatten)]
     pub shared: SharedMembers,
 }
@@ -135,25 +136,25 @@ pub struct Settings {
     /// The custom vocabulary to use. It must be in the language of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary_name: Option<ResourceName>,
-    /// Tells the speakers apart. It needs maxSpeakerLabels.
+    /// Whether to tell the speakers apart. It needs maxSpeakerLabels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub show_speaker_labels: Option<bool>,
-    /// The greatest number of speakers to tell apart.
+    /// The maximum number of speakers to tell apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_speaker_labels: Option<Int<2, 30>>,
-    /// Transcribes each of two channels on its own.
+    /// Whether to transcribe each of two channels separately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_identification: Option<bool>,
-    /// Includes alternative transcriptions. It needs maxAlternatives.
+    /// Whether to include alternative transcriptions. It needs maxAlternatives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub show_alternatives: Option<bool>,
-    /// The greatest number of alternatives.
+    /// The maximum number of alternatives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_alternatives: Option<Int<2, 10>>,
     /// The custom vocabulary filter to use. It needs vocabularyFilterMethod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary_filter_name: Option<ResourceName>,
-    /// What happens to the words that the vocabulary filter names: remove, mask or tag.
+    /// What to do with the words that are in the vocabulary filter: remove, mask or tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary_filter_method: Option<VocabularyFilterMethod>,
 }
@@ -170,23 +171,23 @@ pub struct ModelSettings {
     pub language_model_name: Option<ResourceName>,
 }
 
-/// What happens when the account's limit of running jobs is reached.
+/// What happens when the account's limit on running jobs is reached.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[x_kube(validation = Rule::new("has(self.allowDeferredExecution)").message(
     "jobExecutionSettings needs allowDeferredExecution: set it to true or false, or remove jobExecutionSettings"
 ).field_path(".allowDeferredExecution"))]
 #[serde(rename_all = "camelCase")]
 pub struct JobExecutionSettings {
-    /// Whether Amazon Transcribe queues the job when the limit of running jobs is reached. If not, the operator does.
+    /// Whether Amazon Transcribe queues the job when the limit on running jobs is reached. If not, the operator does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_deferred_execution: Option<bool>,
-    /// The IAM role that Amazon Transcribe assumes for the data of a queued job. Only a role that the class allows; the
+    /// The IAM role that Amazon Transcribe assumes to access the data of a queued job; the class must allow it. The
     /// default role of the class when omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_access_role_arn: Option<RoleArn>,
 }
 
-/// Subtitle files to make. They are put next to the transcript.
+/// The subtitle files to make. They are placed next to the transcript.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct Subtitles {
@@ -198,7 +199,7 @@ pub struct Subtitles {
     pub output_start_index: Option<Int<0, 1>>,
 }
 
-/// Which toxic speech is marked.
+/// Which categories of toxic speech to mark.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct ToxicityDetectionSettings {

@@ -1,14 +1,16 @@
-//! The words of the API: names, URIs, keys, and the small enums of AWS.
+//! The value types of the API: names, URIs, keys, and small enums of AWS.
 //!
-//! Patterns are those of the AWS model where it has one, matched whole as AWS does. Go's regular expressions, which the
-//! API server uses, have no repeat count above 1000: such a count stands in the length alone.
+//! Patterns are those of the AWS model where it has one, and match the whole value, as in AWS. Go's regular
+//! expressions, which the API server uses, allow no repeat count above 1000, so a larger bound is in the length only.
 
-use super::encryption::partition_pattern;
-use super::text::{closed_enum, text};
+use crate::api::{
+    encryption::partition_pattern,
+    text::{closed_enum, text},
+};
 
-pub use super::bounded::{Int, List, Map, UNBOUNDED};
-pub use super::encryption::{ContextKey, ContextValue, KeyForm, KmsKeyRef, partition};
-pub use super::text::{Invalid, Text, TextRule};
+pub use crate::api::bounded::{Int, List, Map, UNBOUNDED};
+pub use crate::api::encryption::{ContextKey, ContextValue, KeyForm, KmsKeyRef, partition};
+pub use crate::api::text::{Invalid, Text, TextRule};
 
 macro_rules! bucket {
     () => {
@@ -37,7 +39,7 @@ fn bucket_and_key(uri: &str) -> (&str, &str) {
     path.split_once('/').unwrap_or((path, ""))
 }
 
-/// From the documentation of StartCallAnalyticsJob: the three forms of OutputLocation.
+/// The three forms of OutputLocation, from the documentation of StartCallAnalyticsJob.
 const A_FOLDER_OR_A_FILE: [TextRule; 1] = [TextRule {
     of: "^s3://[^/]+/[^/]",
     must_match: Some(r"(?:/|\.json)$"),
@@ -45,7 +47,7 @@ const A_FOLDER_OR_A_FILE: [TextRule; 1] = [TextRule {
 }];
 
 text! {
-    /// A place for output in Amazon S3: a bucket, a folder or a file.
+    /// An output location in Amazon S3: a bucket, a folder or a file.
     OutputLocation {
         pattern: concat!("^s3://", bucket!(), r"(?:/[^\x00-\x1f\x7f]*)?$"),
         length: 8..=2000,
@@ -55,7 +57,7 @@ text! {
 }
 
 impl OutputLocation {
-    /// The bucket and the key, or prefix of keys, in it.
+    /// The bucket, and the key or key prefix in it.
     pub fn parts(&self) -> (&str, &str) {
         bucket_and_key(self.as_str())
     }
@@ -71,7 +73,7 @@ text! {
 }
 
 text! {
-    /// The key of an object in Amazon S3, or a prefix of keys.
+    /// The key of an object in Amazon S3, or a key prefix.
     OutputKey {
         pattern: "^(?:[a-zA-Z0-9-_.!*'()/]+)$",
         length: 1..=1024,
@@ -107,7 +109,7 @@ text! {
 }
 
 text! {
-    /// A language code of Amazon Transcribe, such as `en-US`. Any code of the right form is passed on.
+    /// A language code of Amazon Transcribe, such as `en-US`. Any code of this form is passed on to AWS.
     LanguageCode {
         pattern: "^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})+$",
         length: 4..=35,
@@ -116,7 +118,7 @@ text! {
 }
 
 text! {
-    /// A type of personally identifiable information, such as `SSN`. Any of the right form is passed on.
+    /// A type of personally identifiable information, such as `SSN`. Any type of this form is passed on to AWS.
     PiiEntityType {
         pattern: "^[A-Z][A-Z0-9_]*$",
         length: 1..=128,
@@ -124,7 +126,7 @@ text! {
     }
 }
 
-/// In any case of letters, since IAM compares the keys of tags without regard to it.
+/// Ignores case, because IAM compares the keys of tags without regard to it.
 const NO_RESERVED_TAG: [TextRule; 1] = [TextRule {
     of: "^(?i:aws:|transcribe-operator\\.io/)",
     must_match: None,
@@ -173,7 +175,7 @@ closed_enum! {
 }
 
 closed_enum! {
-    /// What happens to a word that a vocabulary filter names.
+    /// What happens to a word that is in the vocabulary filter.
     VocabularyFilterMethod {
         /// The word is left out.
         Remove = "remove",
@@ -193,9 +195,9 @@ closed_enum! {
 }
 
 closed_enum! {
-    /// Which transcripts a redaction leaves.
+    /// Which transcripts a job with redaction produces.
     RedactionOutput {
-        /// The redacted one only.
+        /// Only the redacted one.
         Redacted = "redacted",
         /// Both.
         RedactedAndUnredacted = "redacted_and_unredacted",
@@ -269,7 +271,7 @@ closed_enum! {
 closed_enum! {
     /// How a clinical note is laid out.
     NoteTemplate {
-        /// By the sections of a clinical document, such as chief complaint, assessment and plan.
+        /// The sections of a clinical document, such as chief complaint, assessment and plan.
         HistoryAndPhysical = "HISTORY_AND_PHYSICAL",
         /// Goal, intervention, response, progress, plan.
         Girpp = "GIRPP",

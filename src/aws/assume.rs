@@ -1,27 +1,28 @@
-//! Credentials of a role: AssumeRole by the SDK, and what it means when AWS does not give them.
-
-use std::fmt;
+//! Credentials of a role: AssumeRole by the SDK, and the errors when AWS does not give them.
 
 use aws_config::{SdkConfig, sts::AssumeRoleProvider};
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 
-use super::classify::{self, chain};
 use crate::{
-    api::class_words::ClassRoleArn,
-    lifecycle::{
-        Fault, FaultKind,
-        fault::{ASK, NO_CREDENTIALS, NOT_SENT},
+    api::class_patterns::ClassRoleArn,
+    aws::{
+        classify::{self, chain},
+        not_assumed::NotAssumed,
+    },
+    domain::{
+        AwsError, AwsErrorKind,
+        aws_error::{ASK, NO_CREDENTIALS, NOT_SENT},
     },
 };
 
-/// A role to assume, and who it is assumed for.
+/// A role to assume, and the session to assume it with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Role {
     /// The role.
     pub arn: ClassRoleArn,
-    /// What its trust policy asks for as sts:ExternalId.
+    /// The external id that its trust policy requires (sts:ExternalId).
     pub external_id: Option<String>,
     /// The name of the session, which CloudTrail records with each call.
     pub session_name: String,
@@ -29,7 +30,7 @@ pub struct Role {
     pub tags: Vec<(&'static str, String)>,
 }
 
-/// Gives the credentials of a role, or says why there are none.
+/// Provides the credentials of a role, or an error that says why there are none.
 #[derive(Debug)]
 pub(super) struct Assumed {
     arn: String,
@@ -37,7 +38,7 @@ pub(super) struct Assumed {
 }
 
 impl Assumed {
-    /// `sts` is how AWS STS is reached, with the operator's own credentials.
+    /// `sts` is the configuration for AWS STS, with the operator's own credentials.
     pub(super) async fn new(role: &Role, sts: &SdkConfig) -> Self {
         let mut provider = AssumeRoleProvider::builder(role.arn.as_str())
             .configure(sts)
@@ -65,19 +66,7 @@ impl ProvideCredentials for Assumed {
     }
 }
 
-/// AWS did not give the credentials of a role.
-#[derive(Debug)]
-pub(super) struct NotAssumed(pub(super) Fault);
-
-impl fmt::Display for NotAssumed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
-    }
-}
-
-impl std::error::Error for NotAssumed {}
-
-fn not_assumed(arn: &str, error: &CredentialsError) -> Fault {
+fn not_assumed(arn: &str, error: &CredentialsError) -> AwsError {
     let answer =
         chain(error).find_map(<dyn std::error::Error>::downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>);
     let fault = answer.map(classify::fault);
@@ -88,25 +77,25 @@ fn not_assumed(arn: &str, error: &CredentialsError) -> Fault {
     }
 }
 
-fn refused(arn: &str, answer: &Fault) -> Fault {
+fn refused(arn: &str, answer: &AwsError) -> AwsError {
     let code = &answer.code;
     let fix = "check that the role exists, and that its trust policy allows the operator sts:AssumeRole, with the class's \
                externalId if it asks for one, and sts:TagSession";
     let message = format!("AWS does not let the operator assume its role ({code}); {ASK}");
-    let said = answer.in_full();
-    Fault {
+    let reply = answer.detail();
+    AwsError {
         detail: Some(format!(
-            "AWS does not let the operator assume the role {arn} ({code}: {said}); {fix}"
+            "AWS does not let the operator assume the role {arn} ({code}: {reply}); {fix}"
         )),
-        ..Fault::new(FaultKind::NotSent, NO_CREDENTIALS, message)
+        ..AwsError::new(AwsErrorKind::NotSent, NO_CREDENTIALS, message)
     }
 }
 
-fn unanswered(arn: &str, why: &str) -> Fault {
+fn unanswered(arn: &str, why: &str) -> AwsError {
     let of = |whom: &str| format!("AWS STS could not be asked for the {whom}{why}; it is asked again");
-    Fault {
+    AwsError {
         detail: Some(of(&format!("role {arn}"))),
-        ..Fault::new(FaultKind::NotSent, NOT_SENT, of("credentials of the class"))
+        ..AwsError::new(AwsErrorKind::NotSent, NOT_SENT, of("credentials of the class"))
     }
 }
 
@@ -117,12 +106,12 @@ mod tests {
     #[test]
     fn the_role_is_for_those_who_may_read_classes() {
         let role = "arn:aws:iam::111122223333:role/transcribe-finance";
-        let answer = Fault {
+        let answer = AwsError {
             detail: Some(format!(
                 "User: arn:…:user/operator is not authorized on resource: {role}"
             )),
-            ..Fault::new(
-                FaultKind::Denied,
+            ..AwsError::new(
+                AwsErrorKind::Denied,
                 "AccessDenied",
                 "User: the operator is not authorized",
             )
@@ -132,12 +121,12 @@ mod tests {
             assert!(refused.message.contains(part), "{}", refused.message);
         }
         for part in [role, "user/operator", "trust policy"] {
-            assert!(refused.in_full().contains(part), "{}", refused.in_full());
+            assert!(refused.detail().contains(part), "{}", refused.detail());
         }
         let silent = unanswered(role, " (Timeout)");
-        assert!(silent.in_full().contains(role), "{}", silent.in_full());
-        for told in [refused.message, silent.message] {
-            assert!(!told.contains("arn:"), "{told}");
+        assert!(silent.detail().contains(role), "{}", silent.detail());
+        for message in [refused.message, silent.message] {
+            assert!(!message.contains("arn:"), "{message}");
         }
     }
 }

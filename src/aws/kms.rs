@@ -1,29 +1,31 @@
-//! The port to AWS KMS: what a key is, and whether it may be used. Nothing is ever encrypted.
+//! The port to AWS KMS: describes a key, and checks by dry runs whether it may be used. Nothing is ever encrypted.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_kms::{config::Builder, operation::describe_key::DescribeKeyOutput, primitives::Blob, types::DataKeySpec};
 
-use super::{Connection, classify::fault};
-use crate::lifecycle::{Access, Fault, FaultKind, KeyFacts, fault::UNREADABLE_REPLY};
+use crate::{
+    aws::{Connection, classify::fault},
+    domain::{Access, AwsError, AwsErrorKind, KeyFacts, aws_error::UNREADABLE_REPLY},
+};
 
-/// The time that one question takes at most. An admission review asks two of them and has five seconds.
+/// The time-out of one call. An admission review makes two of them and has five seconds.
 const ANSWER_TAKES: Duration = Duration::from_millis(1500);
-/// KMS's way to say that a dry run would have succeeded.
+/// The error code with which KMS says that a dry run would have succeeded.
 const WOULD_SUCCEED: &str = "DryRunOperationException";
 
 impl Connection {
-    /// Asks what a key is. `key` is a reference in any of its forms; a bare one means the caller's account.
-    pub async fn describe_key(&self, key: &str) -> Result<KeyFacts, Fault> {
+    /// Describes a key. `key` is a reference in any of its forms; a bare id or alias is in the caller's account.
+    pub async fn describe_key(&self, key: &str) -> Result<KeyFacts, AwsError> {
         let call = self.kms.describe_key().key_id(key).customize().config_override(brief());
         let reply = call.send().await.map_err(|e| fault(&e)).and_then(facts);
         self.count("DescribeKey", &reply);
         reply
     }
 
-    /// Asks whether the caller may use a key with an encryption context, by dry runs of the operations by which Amazon S3 and
-    /// Amazon Transcribe use it. One that is allowed is enough.
+    /// Checks whether the caller may use a key with an encryption context, by dry runs of the operations with which
+    /// Amazon S3 and Amazon Transcribe use it. It is enough if one is allowed.
     pub async fn key_access(&self, arn: &str, context: &BTreeMap<String, String>) -> Access {
         let (data_key, encrypt) = futures::join!(self.try_data_key(arn, context), self.try_encrypt(arn, context));
         match (data_key, encrypt) {
@@ -47,8 +49,8 @@ impl Connection {
         self.tried("Encrypt", reply.map(|_| ()).map_err(|e| fault(&e)))
     }
 
-    /// An endpoint that knows no dry run just answers: that is a yes too.
-    fn tried(&self, operation: &'static str, reply: Result<(), Fault>) -> Access {
+    /// Success means allowed too, because an endpoint that knows no dry run just answers.
+    fn tried(&self, operation: &'static str, reply: Result<(), AwsError>) -> Access {
         let reply = reply.or_else(|fault| {
             if fault.code == WOULD_SUCCEED {
                 Ok(())
@@ -65,7 +67,7 @@ impl Connection {
     }
 }
 
-/// One attempt, and not for long: who asks is waited for by a person, or comes again by itself.
+/// One attempt with a short time-out, because either a person waits for the answer, or the caller retries anyway.
 fn brief() -> Builder {
     let timeouts = TimeoutConfig::builder()
         .operation_timeout(ANSWER_TAKES)
@@ -80,10 +82,10 @@ fn pairs(context: &BTreeMap<String, String>) -> Option<std::collections::HashMap
     (!context.is_empty()).then(|| context.clone().into_iter().collect())
 }
 
-fn facts(reply: DescribeKeyOutput) -> Result<KeyFacts, Fault> {
+fn facts(reply: DescribeKeyOutput) -> Result<KeyFacts, AwsError> {
     let unreadable = || {
         let message = "AWS's reply describes no key";
-        Fault::new(FaultKind::Ambiguous, UNREADABLE_REPLY, message)
+        AwsError::new(AwsErrorKind::Ambiguous, UNREADABLE_REPLY, message)
     };
     let metadata = reply.key_metadata.ok_or_else(unreadable)?;
     Ok(KeyFacts {

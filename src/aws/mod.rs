@@ -1,11 +1,12 @@
-//! The other side: the only folder that names an AWS crate.
+//! The AWS side: the only folder that names an AWS crate.
 //!
-//! [`Connection`] is one identity in one Region. Its calls return values and [`Fault`]s, never an `SdkError`: those print
-//! headers and bodies.
+//! [`Connection`] is one identity in one Region. Its calls return values and [`AwsError`]s, never an `SdkError`,
+//! because that prints headers and bodies.
 
 mod assume;
 mod classify;
 mod kms;
+mod not_assumed;
 mod signing;
 pub mod transcribe;
 mod uri;
@@ -26,14 +27,14 @@ use aws_config::{
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::{
-    lifecycle::{Fault, FaultKind, Identity, fault::UNREADABLE_REPLY},
+    domain::{AccountRegion, AwsError, AwsErrorKind, aws_error::UNREADABLE_REPLY},
     runtime::metrics::Metrics,
 };
 
 /// How AWS is reached.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The Region. Without one the SDK looks for that of the machine.
+    /// The Region. If empty, the SDK looks for the Region of the machine.
     pub region: String,
     /// Another endpoint for Amazon Transcribe (an emulator, or a VPC endpoint).
     pub transcribe_endpoint: Option<String>,
@@ -55,7 +56,8 @@ pub struct Connection {
     metrics: Metrics,
 }
 
-/// The SDK sets only a connect timeout by itself; one black-holed call would hold an object for ever.
+/// The time-outs of all calls. They are set because the SDK sets only a connect time-out by default, and one
+/// black-holed call would block an object for ever.
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
@@ -65,7 +67,7 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// What AWS answers to credentials that it takes no more.
+/// The error codes with which AWS rejects credentials that it no longer accepts.
 const NOT_TAKEN: [&str; 5] = [
     "ExpiredToken",
     "ExpiredTokenException",
@@ -74,14 +76,14 @@ const NOT_TAKEN: [&str; 5] = [
     "UnrecognizedClientException",
 ];
 
-/// Credentials are fetched anew this long before they end.
+/// Credentials are renewed this long before they expire.
 const AHEAD: Duration = Duration::from_mins(5);
 
 fn identity_cache() -> impl aws_smithy_runtime_api::client::identity::ResolveCachedIdentity + 'static {
     IdentityCache::lazy().buffer_time(AHEAD).build()
 }
 
-/// What all connections have in common: the operator's own credentials, time-outs and endpoints, and the clock.
+/// What all connections share: the operator's own credentials, time-outs and endpoints, and the measured clock skew.
 #[derive(Clone, Debug)]
 pub struct Aws {
     shared: SdkConfig,
@@ -91,13 +93,13 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Reads the environment. Nothing is sent yet.
+    /// Loads the configuration from the environment. Nothing is sent yet.
     pub async fn load(settings: Settings, metrics: Metrics) -> Self {
         let mut shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .identity_cache(identity_cache())
             .timeout_config(timeouts())
             .retry_config(RetryConfig::standard().with_max_attempts(2));
-        // Otherwise the SDK looks for the Region of the machine.
+        // Without one, the SDK looks for the Region of the machine.
         if !settings.region.is_empty() {
             shared = shared.region(Region::new(settings.region.clone()));
         }
@@ -110,8 +112,8 @@ impl Aws {
         }
     }
 
-    /// Prepares the clients of a Region with the credentials of a role, or the operator's own. They share one cache of
-    /// credentials. Nothing is sent yet.
+    /// Prepares the clients of a Region, with the credentials of a role or the operator's own. The clients share one
+    /// cache of credentials. Nothing is sent yet.
     pub async fn connect(&self, region: &str, role: Option<&Role>) -> Connection {
         let mut shared = self
             .shared
@@ -141,15 +143,14 @@ impl Aws {
         SharedCredentialsProvider::new(Assumed::new(role, &sts.build()).await)
     }
 
-    /// How far our clock and AWS's were apart when AWS last answered.
+    /// The skew between our clock and AWS's when AWS last answered.
     pub fn skew(&self) -> Duration {
         self.skew.last()
     }
 }
 
 impl Connection {
-    /// Prepares the clients with a way to AWS of one's own: its credentials, time-outs and retries are those of the
-    /// configuration given.
+    /// Prepares the clients from a given configuration, which determines the credentials, time-outs and retries.
     pub fn from_config(shared: &SdkConfig, settings: &Settings, metrics: Metrics) -> Self {
         Self::with_probe(shared, settings, Arc::default(), metrics)
     }
@@ -178,13 +179,14 @@ impl Connection {
         }
     }
 
-    /// AWS takes these credentials no more, although their time is not over: they were revoked, or their role was made anew.
+    /// Whether AWS no longer accepts these credentials although they have not expired, because they were revoked or
+    /// their role was recreated.
     pub fn is_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Asks AWS whose credentials these are.
-    pub async fn verify_identity(&self) -> Result<Identity, Fault> {
+    /// Asks AWS STS which account these credentials belong to.
+    pub async fn verify_identity(&self) -> Result<AccountRegion, AwsError> {
         let reply = self
             .sts
             .get_caller_identity()
@@ -195,9 +197,9 @@ impl Connection {
         let account = reply?.account.filter(|account| !account.is_empty());
         let account = account.ok_or_else(|| {
             let message = "AWS's reply names no account";
-            Fault::new(FaultKind::Ambiguous, UNREADABLE_REPLY, message)
+            AwsError::new(AwsErrorKind::Ambiguous, UNREADABLE_REPLY, message)
         })?;
-        Ok(Identity {
+        Ok(AccountRegion {
             account,
             region: self.region.clone(),
         })
@@ -208,12 +210,12 @@ impl Connection {
         &self.region
     }
 
-    /// How far our clock and AWS's were apart when AWS last answered.
+    /// The skew between our clock and AWS's when AWS last answered.
     pub fn skew(&self) -> Duration {
         self.skew.last()
     }
 
-    fn count<T>(&self, operation: &'static str, reply: &Result<T, Fault>) {
+    fn count<T>(&self, operation: &'static str, reply: &Result<T, AwsError>) {
         let fault = reply.as_ref().err();
         if fault.is_some_and(|fault| NOT_TAKEN.contains(&fault.code.as_str())) {
             self.refused.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Clocks: the time that a Start is signed with, and how far AWS's clock is from ours.
+//! Clocks: the time with which a Start is signed, and the skew between AWS's clock and ours.
 
 use std::{
     sync::{
@@ -19,8 +19,8 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{config_bag::ConfigBag, date_time::Format};
 use jiff::Timestamp;
 
-/// Signs with the time of the intent, whatever the clock says by then: AWS refuses the request once the signature window is
-/// over, so that a process which was frozen for an hour sends a dead letter.
+/// Signs with the time of the intent, not with the current time. AWS refuses the request once the signature window is
+/// over, so a process that was frozen for an hour can no longer start a job with that intent.
 #[derive(Debug)]
 pub(super) struct SignedAt(pub(super) Timestamp);
 
@@ -40,18 +40,18 @@ impl SkewProbe {
     }
 
     fn note(&self, date: &str) {
-        // `Date` has whole seconds, and the reply was under way for a while: what is seen is the skew plus a little.
+        // The result is the skew plus a little, because `Date` has whole seconds and the reply took a while to arrive.
         let Ok(theirs) = aws_smithy_types::DateTime::from_str(date, Format::HttpDate) else {
             return;
         };
-        let apart = (crate::runtime::clock::now().as_second() - theirs.secs())
+        let skew_millis = (crate::runtime::clock::now().as_second() - theirs.secs())
             .unsigned_abs()
             .saturating_mul(1000);
-        self.0.store(apart, Ordering::Relaxed);
+        self.0.store(skew_millis, Ordering::Relaxed);
     }
 }
 
-/// The probe as the SDK wants it.
+/// The probe as an interceptor of the SDK.
 #[derive(Debug)]
 pub(super) struct SharedProbe(pub(super) Arc<SkewProbe>);
 

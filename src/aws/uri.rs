@@ -1,7 +1,7 @@
-//! Where Amazon Transcribe says a result is, as `s3://`.
+//! Converts the URIs of results, as Amazon Transcribe gives them, to `s3://`.
 
-/// The `s3://` form of an https URI of an object in S3. `None` for a pre-signed URI (it is a credential, and expires) and
-/// for anything that is not an S3 URI.
+/// The `s3://` form of an https URI of an object in S3. `None` for a pre-signed URI, because it is a credential and
+/// expires, and for anything that is not an S3 URI.
 pub(super) fn s3(uri: &str) -> Option<String> {
     if uri.contains('?') {
         return None;

@@ -1,43 +1,38 @@
 //! The admin endpoints: `/metrics`, `/readyz`, `/livez`.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Router, http::StatusCode, routing::get};
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
-use super::metrics::Metrics;
+use crate::runtime::metrics::Metrics;
 
-/// What is awaited while the API server would not accept the webhook's certificate.
+/// The check that fails while the API server would not accept the webhook's certificate.
 pub const WEBHOOK: &str = "webhook";
 
-/// Whether the process does its work, and if not, why.
+/// Whether the process is ready, and if not, which checks fail and why.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, String>>>);
 
 impl Readiness {
-    /// From now on the process is not ready, and this is why.
+    /// Marks a check as failing; `why` is what `/readyz` answers. The process is not ready until the check is done.
     pub fn waits(&self, what: &'static str, why: impl Into<String>) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(what, why.into());
+        self.0.lock().insert(what, why.into());
     }
 
-    /// This is not awaited any more.
+    /// Marks a check as done, so that it no longer keeps the process from being ready.
     pub fn done(&self, what: &'static str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(what);
+        self.0.lock().remove(what);
     }
 
-    /// Whether this is awaited.
+    /// Whether a check still fails.
     pub fn awaits(&self, what: &'static str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(what)
+        self.0.lock().contains_key(what)
     }
 
     fn status(&self) -> (StatusCode, String) {
-        let awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let awaited = self.0.lock();
         if awaited.is_empty() {
             return (StatusCode::OK, "ok\n".to_owned());
         }

@@ -1,8 +1,8 @@
-//! The one look at the clock.
+//! The only place that reads the wall clock.
 
 use jiff::Timestamp;
 
-/// The time, as finely as the API server stores it.
+/// The current time, in the precision in which the API server stores it (microseconds).
 #[expect(clippy::disallowed_methods, reason = "everything else takes the time as an argument")]
 pub fn now() -> Timestamp {
     let now = Timestamp::now();

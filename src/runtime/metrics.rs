@@ -1,4 +1,4 @@
-//! Prometheus metrics. No label ever names an object: their number is bounded.
+//! Prometheus metrics. No label ever names an object, so that the number of time series is bounded.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use prometheus_client::{
 
 use crate::{
     api::Kind,
-    lifecycle::{Fault, FaultKind, Identity},
+    domain::{AccountRegion, AwsError, AwsErrorKind},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -22,6 +22,12 @@ struct AwsCall {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct What {
     what: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reconcile {
+    kind: &'static str,
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,7 +43,7 @@ pub struct Metrics {
     registry: Arc<Registry>,
     aws_calls: Family<AwsCall, Counter>,
     writes: Family<What, Counter>,
-    passes: Family<What, Counter>,
+    reconciles: Family<Reconcile, Counter>,
     reviews: Family<What, Counter>,
     followed: Family<Where, Gauge>,
     orphans: Family<What, Counter>,
@@ -55,7 +61,8 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("transcribe_operator");
         let aws_calls = Family::<AwsCall, Counter>::default();
-        let [writes, passes, orphans, reviews] = [(); 4].map(|()| Family::<What, Counter>::default());
+        let reconciles = Family::<Reconcile, Counter>::default();
+        let [writes, orphans, reviews] = [(); 3].map(|()| Family::<What, Counter>::default());
         let followed = Family::<Where, Gauge>::default();
         let certificate_expiry = Gauge::default();
         registry.register("aws_calls", "Calls to AWS by operation and outcome", aws_calls.clone());
@@ -64,12 +71,12 @@ impl Metrics {
             "Writes to the API server by what was written",
             writes.clone(),
         );
-        registry.register("passes", "Reconciliation passes by how they ended", passes.clone());
+        registry.register("reconcile", "Reconciles of jobs by kind and result", reconciles.clone());
         registry.register("admission_reviews", "Admission reviews by verdict", reviews.clone());
-        registry.register("followed_jobs", "Jobs that the sweeps follow", followed.clone());
+        registry.register("followed_jobs", "Jobs that the status pollers follow", followed.clone());
         registry.register(
             "orphans",
-            "AWS records without an object, by what the sweeper did",
+            "AWS records without an object, by what the garbage collector did",
             orphans.clone(),
         );
         registry.register(
@@ -81,7 +88,7 @@ impl Metrics {
             registry: Arc::new(registry),
             aws_calls,
             writes,
-            passes,
+            reconciles,
             reviews,
             followed,
             orphans,
@@ -90,15 +97,15 @@ impl Metrics {
     }
 
     /// Counts a call to AWS.
-    pub fn aws_call(&self, operation: &'static str, fault: Option<&Fault>) {
+    pub fn aws_call(&self, operation: &'static str, fault: Option<&AwsError>) {
         let outcome = fault.map_or("ok", |fault| match fault.kind {
-            FaultKind::Conflict => "conflict",
-            FaultKind::Absent => "absent",
-            FaultKind::Throttled => "throttled",
-            FaultKind::Denied => "denied",
-            FaultKind::Invalid => "invalid",
-            FaultKind::NotSent => "not_sent",
-            FaultKind::Ambiguous => "ambiguous",
+            AwsErrorKind::Conflict => "conflict",
+            AwsErrorKind::Absent => "absent",
+            AwsErrorKind::Throttled => "throttled",
+            AwsErrorKind::Denied => "denied",
+            AwsErrorKind::Invalid => "invalid",
+            AwsErrorKind::NotSent => "not_sent",
+            AwsErrorKind::Ambiguous => "ambiguous",
         });
         self.aws_calls.get_or_create(&AwsCall { operation, outcome }).inc();
     }
@@ -108,9 +115,10 @@ impl Metrics {
         self.writes.get_or_create(&What { what }).inc();
     }
 
-    /// Counts a pass.
-    pub fn pass(&self, what: &'static str) {
-        self.passes.get_or_create(&What { what }).inc();
+    /// Counts a reconcile.
+    pub fn reconcile(&self, kind: Kind, result: &'static str) {
+        let kind = kind.name();
+        self.reconciles.get_or_create(&Reconcile { kind, result }).inc();
     }
 
     /// Counts an admission review.
@@ -118,13 +126,13 @@ impl Metrics {
         self.reviews.get_or_create(&What { what }).inc();
     }
 
-    /// Says when the webhook's certificate ends.
+    /// Sets when the webhook's certificate expires.
     pub fn certificate_expires(&self, at: jiff::Timestamp) {
         self.certificate_expiry.set(at.as_second());
     }
 
-    /// Says how many jobs of a kind the sweeps of an account and Region follow.
-    pub fn following(&self, at: &Identity, kind: Kind, jobs: usize) {
+    /// Sets how many jobs of a kind the status poller of an account and Region follows.
+    pub fn following(&self, at: &AccountRegion, kind: Kind, jobs: usize) {
         let at = Where {
             account: at.account.clone(),
             region: at.region.clone(),
@@ -135,7 +143,7 @@ impl Metrics {
             .set(i64::try_from(jobs).unwrap_or(i64::MAX));
     }
 
-    /// Counts a record without an object.
+    /// Counts what the garbage collector did with an AWS record that has no object.
     pub fn orphan(&self, what: &'static str) {
         self.orphans.get_or_create(&What { what }).inc();
     }

@@ -1,7 +1,7 @@
 //! What a tenant may try to get at what is others', as data: a row for each attempt, and what it meets.
 //!
 //! The tenant is in the namespace [`NAMESPACE`], and applies a job of each row's spec where there are the [`classes`]. Every
-//! attempt is made with every kind that has the member for it: where the kinds differ, [`Place`] says how.
+//! attempt is made with every kind that has the member for it: where the kinds differ, [`AwsAccount`] says how.
 
 use std::fmt::Write as _;
 
@@ -14,9 +14,9 @@ use crate::samples::minimal;
 pub const NAMESPACE: &str = "team";
 /// The Region of the classes.
 pub const REGION: &str = "eu-west-1";
-/// The account of the classes. No refusal prints it.
+/// The account of the classes. No rejection prints it.
 pub const ACCOUNT: &str = "210987654321";
-/// Somebody else's account. No refusal prints it.
+/// Somebody else's account. No rejection prints it.
 pub const ANOTHER_ACCOUNT: &str = "444455556666";
 /// A key that is there, and that no class allows.
 pub const SOMEBODYS_KEY: &str = "0000aaaa-1111-2222-3333-444455556666";
@@ -31,7 +31,7 @@ pub struct Attack {
     pub name: String,
     /// The job's spec.
     pub spec: Value,
-    /// The reason of the refusal.
+    /// The reason of the rejection.
     pub reason: &'static str,
     /// The field that it names.
     pub field: &'static str,
@@ -108,7 +108,7 @@ pub fn classes() -> Vec<(&'static str, Value)> {
 }
 
 /// Where the members are that not every kind has at the same place.
-struct Place {
+struct AwsAccount {
     /// The field that names the bucket.
     bucket: &'static str,
     /// The field that names the key, where AWS lets anybody choose one.
@@ -126,9 +126,9 @@ struct Place {
 }
 
 /// What a kind has.
-fn place(kind: Kind) -> Place {
+fn place(kind: Kind) -> AwsAccount {
     const FILTER: Option<&str> = Some("spec.settings.vocabularyFilterName");
-    let in_bucket = Place {
+    let in_bucket = AwsAccount {
         bucket: "spec.outputBucketName",
         key: Some("spec.outputKey"),
         serviced: false,
@@ -138,7 +138,7 @@ fn place(kind: Kind) -> Place {
         models: None,
     };
     match kind {
-        Kind::TranscriptionJob => Place {
+        Kind::TranscriptionJob => AwsAccount {
             serviced: true,
             role: Some("spec.jobExecutionSettings.dataAccessRoleArn"),
             filter: FILTER,
@@ -149,7 +149,7 @@ fn place(kind: Kind) -> Place {
             ..in_bucket
         },
         Kind::MedicalTranscriptionJob => in_bucket,
-        Kind::CallAnalyticsJob => Place {
+        Kind::CallAnalyticsJob => AwsAccount {
             bucket: LOCATION,
             key: Some(LOCATION),
             serviced: true,
@@ -161,7 +161,7 @@ fn place(kind: Kind) -> Place {
                 "spec.settings.languageIdSettings[de-DE].languageModelName",
             ]),
         },
-        Kind::MedicalScribeJob => Place {
+        Kind::MedicalScribeJob => AwsAccount {
             key: None,
             role: Some("spec.dataAccessRoleArn"),
             filter: FILTER,

@@ -8,19 +8,19 @@ use testkit::wait;
 use transcribe_operator::{
     api::Kind,
     aws::Connection,
-    lifecycle::{Fault, FaultKind, plan::START_TAKES},
+    domain::{AwsError, AwsErrorKind, job::plan::START_TAKES},
 };
 
 use crate::peer::{
     JOB, Peer, Timer, Treat, config, connect, error, http, intent, now, over, plain, providing, replaying, timed,
 };
 
-async fn start(aws: &Connection) -> Fault {
+async fn start(aws: &Connection) -> AwsError {
     aws.start(&plain(), &intent(now())).await.unwrap_err()
 }
 
 /// The fault of a Start to a peer that treats it so. Where the peer says nothing, the time is over as soon as it has the request.
-async fn treated(treat: Treat) -> Fault {
+async fn treated(treat: Treat) -> AwsError {
     let (silent, timer) = (matches!(treat, Treat::Silence), Timer::default());
     let peer = Peer::that(treat).await;
     let aws = connect(&timed(&config(), &timer), Some(peer.endpoint.clone()));
@@ -36,7 +36,7 @@ async fn treated(treat: Treat) -> Fault {
     fault
 }
 
-fn told(fault: &Fault) -> (FaultKind, &str) {
+fn told(fault: &AwsError) -> (AwsErrorKind, &str) {
     (fault.kind, &fault.code)
 }
 
@@ -72,7 +72,7 @@ async fn a_start_that_was_sent_and_not_answered_is_ambiguous() {
             "UnreadableReply",
         ),
     ] {
-        assert_eq!(told(&treated(treat).await), (FaultKind::Ambiguous, code), "{says}");
+        assert_eq!(told(&treated(treat).await), (AwsErrorKind::Ambiguous, code), "{says}");
     }
 }
 
@@ -89,7 +89,7 @@ async fn a_start_takes_five_seconds_at_most() {
     timer.pass(Duration::from_millis(4999));
     assert_eq!(started.as_mut().now_or_never(), None);
     timer.pass(Duration::from_secs(5));
-    assert_eq!(told(&started.await), (FaultKind::Ambiguous, "Timeout"));
+    assert_eq!(told(&started.await), (AwsErrorKind::Ambiguous, "Timeout"));
     assert_eq!(client.num_calls(), 1);
 }
 
@@ -115,7 +115,7 @@ async fn a_start_that_was_never_sent_is_known_as_such() {
     ] {
         let failing = providing(SharedCredentialsProvider::new(provider));
         let fault = start(&connect(&failing, Some(peer.endpoint.clone()))).await;
-        assert_eq!(told(&fault), (FaultKind::NotSent, "NotSent"));
+        assert_eq!(told(&fault), (AwsErrorKind::NotSent, "NotSent"));
         assert!(fault.message.contains("credentials"), "{}", fault.message);
     }
     assert!(peer.requests().is_empty());
@@ -125,13 +125,13 @@ async fn a_start_that_was_never_sent_is_known_as_such() {
         .local_addr()
         .unwrap();
     let fault = start(&connect(&config(), Some(format!("http://{nobody}")))).await;
-    assert_eq!(told(&fault), (FaultKind::NotSent, "NotSent"), "connection refused");
+    assert_eq!(told(&fault), (AwsErrorKind::NotSent, "NotSent"), "connection refused");
     assert!(fault.message.contains("connection"), "{}", fault.message);
 }
 
 #[tokio::test]
 async fn errors_mean_what_their_codes_mean() {
-    use FaultKind::{Absent, Ambiguous, Conflict, Denied, Invalid, NotSent, Throttled};
+    use AwsErrorKind::{Absent, Ambiguous, Conflict, Denied, Invalid, NotSent, Throttled};
     for (status, code, message, kind) in [
         (
             400,
@@ -201,7 +201,7 @@ async fn errors_mean_what_their_codes_mean() {
         assert!(fault.message.contains(message), "{code}: {fault:?}");
         // What is stored of it is the code: it must mean the same when it is read back.
         assert_eq!(
-            FaultKind::of_code(&fault.code).passes_by_itself(),
+            AwsErrorKind::of_code(&fault.code).passes_by_itself(),
             kind.passes_by_itself(),
             "{status} {code}: {fault:?}"
         );
@@ -212,7 +212,7 @@ async fn errors_mean_what_their_codes_mean() {
 async fn a_fault_below_the_protocol_means_the_same_when_it_is_read_back() {
     for treat in [Treat::Close, Treat::Silence, http("502 Bad Gateway", "", "")] {
         let fault = treated(treat).await;
-        assert_eq!(FaultKind::of_code(&fault.code), fault.kind, "{fault:?}");
+        assert_eq!(AwsErrorKind::of_code(&fault.code), fault.kind, "{fault:?}");
     }
 }
 
@@ -241,7 +241,7 @@ async fn who_was_refused_is_for_those_who_may_read_classes() {
         let (aws, _) = replaying(vec![error(400, "AccessDeniedException", &of(who))]);
         let fault = start(&aws).await;
         assert_eq!(
-            (fault.message.as_str(), fault.in_full()),
+            (fault.message.as_str(), fault.detail()),
             (&*of("the operator"), &*of(who))
         );
     }
@@ -287,8 +287,8 @@ async fn deletions() {
     ]);
     let kind = Kind::TranscriptionJob;
     assert_eq!(aws.delete(kind, JOB).await, Ok(()));
-    assert_eq!(aws.delete(kind, JOB).await.unwrap_err().kind, FaultKind::Absent);
-    assert_eq!(aws.delete(kind, JOB).await.unwrap_err().kind, FaultKind::Denied);
+    assert_eq!(aws.delete(kind, JOB).await.unwrap_err().kind, AwsErrorKind::Absent);
+    assert_eq!(aws.delete(kind, JOB).await.unwrap_err().kind, AwsErrorKind::Denied);
     let request = &crate::peer::asked(&client)[0];
     assert_eq!(request.operation, "Transcribe.DeleteTranscriptionJob");
     assert_eq!(request.body, serde_json::json!({"TranscriptionJobName": JOB}));

@@ -10,7 +10,7 @@ use transcribe_operator::{
         status::{OutputStatus, PinnedRequest, SkippedFeature},
     },
     aws::transcribe::ListOf,
-    lifecycle::{Facts, FaultKind},
+    domain::{AwsErrorKind, RemoteJob},
 };
 
 use crate::{
@@ -192,8 +192,8 @@ fn times() -> Value {
     json!({"CreationTime": 1_700_000_000, "StartTime": 1_700_000_001, "CompletionTime": 1_700_000_100})
 }
 
-fn timed(facts: Facts) -> Facts {
-    Facts {
+fn timed(facts: RemoteJob) -> RemoteJob {
+    RemoteJob {
         creation_time: Some(at(1_700_000_000)),
         start_time: Some(at(1_700_000_001)),
         completion_time: Some(at(1_700_000_100)),
@@ -202,7 +202,7 @@ fn timed(facts: Facts) -> Facts {
 }
 
 /// What AWS says of a job, in addition to names, times and status.
-async fn got(names: &Names, status: &str, more: Value) -> Facts {
+async fn got(names: &Names, status: &str, more: Value) -> RemoteJob {
     let mut job = times();
     let members = job.as_object_mut().unwrap();
     members.extend(more.as_object().unwrap().clone());
@@ -227,14 +227,14 @@ fn place(key: &str) -> String {
 #[tokio::test]
 async fn the_results_of_a_medical_transcription() {
     let more = json!({"LanguageCode": "en-US", "Transcript": {"TranscriptFileUri": url("a.json")}});
-    let expected = timed(Facts {
+    let expected = timed(RemoteJob {
         job_status: "COMPLETED".to_owned(),
         language_code: Some("en-US".to_owned()),
         output: OutputStatus {
             transcript_uri: Some(place("a.json")),
             ..OutputStatus::default()
         },
-        ..Facts::default()
+        ..RemoteJob::default()
     });
     assert_eq!(got(&KINDS[1], "COMPLETED", more).await, expected);
 }
@@ -252,7 +252,7 @@ async fn the_results_of_a_call() {
         "Tags": [{"Key": "a", "Value": "b"}],
     });
     let text = |text: &str| Some(text.to_owned());
-    let expected = timed(Facts {
+    let expected = timed(RemoteJob {
         job_status: "COMPLETED".to_owned(),
         language_code: text("en-GB"),
         tags: Some([("a".to_owned(), "b".to_owned())].into()),
@@ -270,7 +270,7 @@ async fn the_results_of_a_call() {
             },
             SkippedFeature::default(),
         ],
-        ..Facts::default()
+        ..RemoteJob::default()
     });
     assert_eq!(got(&KINDS[2], "COMPLETED", more).await, expected);
 }
@@ -288,7 +288,7 @@ async fn the_results_of_a_medical_conversation() {
         "LanguageCode": "en-US",
         "MedicalScribeOutput": {"TranscriptFileUri": url("a/transcript.json"), "ClinicalDocumentUri": url("a/summary.json")},
     });
-    let expected = timed(Facts {
+    let expected = timed(RemoteJob {
         job_status: "COMPLETED".to_owned(),
         language_code: Some("en-US".to_owned()),
         output: OutputStatus {
@@ -296,7 +296,7 @@ async fn the_results_of_a_medical_conversation() {
             clinical_document_uri: Some(place("a/summary.json")),
             ..OutputStatus::default()
         },
-        ..Facts::default()
+        ..RemoteJob::default()
     });
     assert_eq!(got(&KINDS[3], "COMPLETED", more).await, expected);
 }
@@ -320,7 +320,10 @@ async fn little_is_enough_for_any_kind() {
         let (aws, _) = replaying(vec![reply(200, &json!({names.one: {}}))]);
         assert_eq!(aws.get(names.kind, JOB).await.unwrap().unwrap().job_status, "QUEUED");
         let (aws, _) = replaying(vec![reply(200, &json!({}))]);
-        assert_eq!(aws.get(names.kind, JOB).await.unwrap_err().kind, FaultKind::Ambiguous);
+        assert_eq!(
+            aws.get(names.kind, JOB).await.unwrap_err().kind,
+            AwsErrorKind::Ambiguous
+        );
         let (aws, _) = replaying(vec![error(
             400,
             "BadRequestException",
@@ -350,11 +353,11 @@ async fn a_list_of_any_kind() {
         assert_eq!(request.operation, format!("Transcribe.List{}", names.many));
         let wanted = json!({"Status": "FAILED", "JobNameContains": "tro-c1-", "MaxResults": 100, "NextToken": "from"});
         assert_eq!(request.body, wanted, "{}", names.kind);
-        let expected = timed(Facts {
+        let expected = timed(RemoteJob {
             job_status: "FAILED".to_owned(),
             failure_reason: Some("no sound".to_owned()),
             language_code: Some("en-US".to_owned()),
-            ..Facts::default()
+            ..RemoteJob::default()
         });
         assert_eq!(page.jobs, [("a".to_owned(), expected)].into(), "{}", names.kind);
         assert_eq!(page.next.as_deref(), Some("more"));

@@ -272,7 +272,7 @@ pub fn pinned(started_at: Timestamp, request: PinnedRequest) -> Submission {
         started_at: MicroTime(started_at),
         outcome: SubmissionOutcome::Sent,
         acknowledged_at: None,
-        stray_until: None,
+        in_flight_until: None,
         absent_since: None,
     }
 }

@@ -10,14 +10,14 @@ use transcribe_operator::{
         status::{IdentifiedLanguage, OutputStatus},
     },
     aws::transcribe::ListOf,
-    lifecycle::Facts,
+    domain::RemoteJob,
 };
 
 use crate::peer::{JOB, asked, error, replaying, reply};
 
 const KIND: Kind = Kind::TranscriptionJob;
 
-async fn got(job: Value) -> Facts {
+async fn got(job: Value) -> RemoteJob {
     let (aws, client) = replaying(vec![reply(200, &json!({"TranscriptionJob": job}))]);
     let facts = aws.get(KIND, JOB).await.unwrap().unwrap();
     let request = &asked(&client)[0];
@@ -52,7 +52,7 @@ async fn a_get_of_a_completed_job() {
         language_code: code.to_owned(),
         duration_in_seconds: seconds.map(ToOwned::to_owned),
     };
-    let expected = Facts {
+    let expected = RemoteJob {
         job_status: "COMPLETED".to_owned(),
         creation_time: Some(Timestamp::from_millisecond(1_700_000_000_250).unwrap()),
         start_time: Some(at(1_700_000_001)),

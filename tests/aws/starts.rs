@@ -7,7 +7,7 @@ use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 use aws_smithy_types::body::SdkBody;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use transcribe_operator::{api::status::PinnedRequest, lifecycle::FaultKind};
+use transcribe_operator::{api::status::PinnedRequest, domain::AwsErrorKind};
 
 use crate::peer::{
     JOB, Peer, Treat, asked, config, connect, error, http, intent, now, over, pinned, plain, replaying, reply, spec,
@@ -195,7 +195,7 @@ async fn an_old_signature_does_not_turn_the_clock_of_later_calls() {
         .start(&plain(), &intent(now() - SignedDuration::from_hours(1)))
         .await
         .unwrap_err();
-    assert_eq!(fault.kind, FaultKind::NotSent, "AWS did not apply it: {fault:?}");
+    assert_eq!(fault.kind, AwsErrorKind::NotSent, "AWS did not apply it: {fault:?}");
     let before = now();
     let found = aws
         .get(transcribe_operator::api::Kind::TranscriptionJob, JOB)

@@ -11,8 +11,8 @@ use crate::rig::{FINANCE, Rig, SALES, message, says};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_class_that_is_deleted_takes_no_new_job_and_stays_until_nothing_is_left_of_it() -> Result<()> {
     // Short, since all of it is waited for: an object that goes before its job has ended, and a record without an object.
-    let short = ["--deletion-max-wait", "2", "--orphan-interval", "2"];
-    let bound = ["--signature-window", "1", "--max-skew", "2"];
+    let short = ["--deletion-max-wait", "2s", "--gc-interval", "2s"];
+    let bound = ["--signature-window", "1s", "--max-skew", "2s"];
     let rig = Rig::start(&[&short[..], &bound].concat()).await?;
     rig.class(FINANCE, json!({})).await?;
     let namespace = rig.namespace(FINANCE).await?;
@@ -41,10 +41,7 @@ async fn a_class_that_is_deleted_takes_no_new_job_and_stays_until_nothing_is_lef
     rig.stage.until_gone(&namespace, "slow").await?;
     let left = |class: &Value| message(class, "Ready").contains("1 records of jobs whose objects are gone");
     let class = rig.until_class_is("finance", left).await?;
-    says(
-        message(&class, "Ready"),
-        &["stays until this is over", "abandon-records"],
-    )?;
+    says(message(&class, "Ready"), &["cannot be removed yet", "abandon-records"])?;
     rig.stage.sim.finish_all();
     rig.until_class_gone("finance").await?;
     assert!(rig.stage.sim.jobs().is_empty(), "the record was swept");
@@ -75,7 +72,10 @@ async fn what_a_lost_class_left_is_looked_after_by_another_one_of_its_account() 
     let told = rig.until_reason(&namespace, "slow", "IdentityChanged").await?;
     says(
         message(&told, "Ready"),
-        &[FINANCE.account, "A TranscriptionClass of that account and Region"],
+        &[
+            FINANCE.account,
+            "once there is a TranscriptionClass for that account and Region",
+        ],
     )?;
     // A class of another account helps nothing.
     rig.class(SALES, json!({})).await?;

@@ -181,7 +181,7 @@ impl Rig {
         let counted = async || {
             anyhow::Ok(
                 self.operator
-                    .metric("transcribe_operator_passes_total")
+                    .metric("transcribe_operator_reconcile_total")
                     .await?
                     .unwrap_or(0.0),
             )

@@ -83,7 +83,7 @@ pub async fn a_stalled_job_fails_at_its_start_deadline_too() -> Result<()> {
     let seen = tenant.until_finished("job", "StartDeadlineExceeded").await?;
     says(
         &message(&seen, "Failed", "True", "StartDeadlineExceeded")?,
-        &["At last it was held up by KeyNotFound: "],
+        &["The last status was KeyNotFound: "],
     )?;
     assert!(tenant.starts(&tenant.uid("job").await?).is_empty());
     Ok(())
@@ -197,7 +197,7 @@ pub async fn a_submission_without_a_reply_is_taken_back_only_when_it_can_no_long
     // It is suspended while its Start is under way, so that none follows.
     lose_start(&tenant, &uid, json!({"suspend": true})).await?;
     let seen = tenant
-        .until("job", |seen| seen["status"]["refusal"].is_object())
+        .until("job", |seen| seen["status"]["rejection"].is_object())
         .await?;
     says(
         &message(&seen, "Reconciling", "True", "Submitting")?,

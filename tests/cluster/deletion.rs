@@ -95,12 +95,15 @@ pub async fn a_running_job_goes_after_the_longest_wait_and_an_event_names_the_re
     let seen = tenant.until_reason("slow", "Ready", "Deleting").await?;
     says(
         &message(&seen, "Reconciling", "True", "Deleting")?,
-        &[name, "still runs", "cannot stop it", "sweeper"],
+        &[name, "still runs", "cannot stop it", "garbage collector"],
     )?;
     let deleted = time(&seen["metadata"]["deletionTimestamp"])?;
     tenant.until_gone("slow").await?;
     let left = tenant.until_event("slow", "RecordLeft").await?;
-    says(left.message.as_deref().unwrap_or_default(), &[name, "sweeper"])?;
+    says(
+        left.message.as_deref().unwrap_or_default(),
+        &[name, "garbage collector"],
+    )?;
     let waited = left.event_time.context("a time")?.0.duration_since(deleted);
     assert!(waited >= MAX_WAIT, "left after {waited}");
     assert_eq!(
@@ -178,7 +181,7 @@ pub async fn a_job_that_aws_does_not_answer_about_says_so_and_goes_all_the_same(
     let seen = tenant.until_reason("job", "Ready", "Deleting").await?;
     says(
         &message(&seen, "Reconciling", "True", "Deleting")?,
-        &["could not be asked for", "ConnectionLost", "goes at"],
+        &["could not be asked for", "ConnectionLost", "is removed at"],
     )?;
     tenant.until_gone("job").await?;
     tenant.until_told("job", "RecordLeft").await?;
@@ -249,7 +252,7 @@ pub async fn a_namespace_with_jobs_in_many_phases_can_be_deleted() -> Result<()>
     };
     let stage = Stage::start_with(ControlPlane::builder().controllers(), config).await?;
     // Only the job that runs is waited for as long as this: the records of the others are to be deleted meanwhile.
-    let operator = operator(&stage).args(["--deletion-max-wait", "10"]).start()?;
+    let operator = operator(&stage).args(["--deletion-max-wait", "10s"]).start()?;
     operator.wait_ready().await?;
     let tenant = Tenant {
         operator: Some(&operator),

@@ -31,7 +31,7 @@ impl Governed {
         })
         .await?;
         let webhook = Webhook::new()?;
-        let flags = ["--key-retry", "2", "--key-account", "444455556666"];
+        let flags = ["--key-recheck-interval", "2s", "--key-account", "444455556666"];
         let operator = operator(&stage).args(webhook.args()).args(flags).start()?;
         operator.wait_ready().await?;
         webhook.register(&stage.client).await?;
@@ -473,7 +473,7 @@ async fn lost_on_its_way(tenant: &Tenant<'_>, name: &str, key: &str, arn: &str) 
     let later = error("InternalFailureException", "later");
     tenant.fault(&uid, "GetTranscriptionJob", u64::MAX, When::Before, later);
     tenant.resume(name).await?;
-    let sent = |job: &Value| job["status"]["submission"]["outcome"] == "Sent" && job["status"]["refusal"].is_object();
+    let sent = |job: &Value| job["status"]["submission"]["outcome"] == "Sent" && job["status"]["rejection"].is_object();
     let seen = tenant.until(name, sent).await?;
     ensure!(seen["status"]["submission"]["request"]["kmsKeyArn"] == *arn);
     Ok(uid)

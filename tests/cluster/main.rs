@@ -64,9 +64,6 @@ macro_rules! scenarios {
 }
 
 fn main() -> anyhow::Result<()> {
-    if std::env::args().nth(1).is_some_and(|command| command == "run") {
-        return poison::operator();
-    }
     let mut args = Arguments::from_args();
     let scenarios = scenarios! {
         keys:

@@ -1,69 +1,31 @@
 //! Poisoned objects: each says what is wrong where it can, can be deleted, and holds up nobody else.
 //!
-//! The operator of these scenarios is this very program, called with the operator's arguments: the operator as it ships, but
-//! for classes that panic, hang or are gone for objects of certain names.
-
-use std::sync::Arc;
+//! An object hangs because AWS STS never answers for the role of its class, and a reconcile may take less time here than the
+//! operator waits for that answer. That a reconcile which panics is contained too is a unit test of the controller.
 
 use anyhow::{Context as _, Result};
-use clap::Parser as _;
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use testkit::aws_sim::Config;
+use testkit::aws_sim::{Config, FaultRule, What, When};
 use testkit::operator::Operator;
-use testkit::stage::{Stage, condition};
+use testkit::stage::{REGION, Stage, condition};
 use testkit::wait::{self, Look};
-use transcribe_operator::class::{ClassStore, Classes};
-use transcribe_operator::config::{Cli, Command};
-use transcribe_operator::lifecycle::{Class, Refusal, Subject};
-use transcribe_operator::operator::{Clients, run_with};
-use transcribe_operator::runtime::telemetry;
 
-use crate::scene::{SHORT_BOUNDS, Tenant, bare, job, message, says};
+use crate::scene::{PROGRAM, SHORT_BOUNDS, Tenant, bare, job, message, says};
 
 /// How many jobs are to finish undisturbed.
 const HEALTHY: usize = 24;
 /// How many objects are worked on at the same time.
 const CONCURRENCY: usize = 4;
 /// How many objects hang for ever: more than are worked on at the same time, so that the others have a turn only because
-/// passes that hang are given up.
+/// reconciles that hang are given up.
 const HANGING: usize = CONCURRENCY + 2;
-/// After how many seconds a pass that hangs is given up. A healthy one takes far less on a slow machine too, and is only begun
+/// The class of the objects that hang.
+const HANGING_CLASS: &str = "hanging";
+/// When a reconcile that hangs is given up. A healthy one takes far less on a slow machine too, and is only begun
 /// anew where it does not.
-const PASS_TIMEOUT: &str = "2";
+const RECONCILE_TIMEOUT: &str = "2s";
 /// Objects of which the API server stores no status: a rule of the CRD cannot even be evaluated on them.
 const UNWRITABLE: [(&str, &str); 2] = [("spec-number", "got int64"), ("spec-text", "expected a map")];
-
-/// Runs the operator with poisoned classes, as another process of this program.
-pub fn operator() -> Result<()> {
-    let Command::Run(args) = Cli::parse().command else {
-        anyhow::bail!("not an operator's arguments");
-    };
-    telemetry::init(args.log_format, &args.log);
-    let classes = |store: Arc<ClassStore>| -> Arc<dyn Classes> { Arc::new(Poisoned(store)) };
-    crate::RUNTIME.block_on(async { run_with(*args, Clients::infer().await?, classes, std::future::pending()).await })
-}
-
-struct Poisoned(Arc<ClassStore>);
-
-impl Classes for Poisoned {
-    fn class_of<'a>(&'a self, job: &'a Subject) -> BoxFuture<'a, Result<Class, Refusal>> {
-        async move {
-            let named = |poison: &str| job.name.starts_with(poison) && !job.controls.suspend;
-            let submitted = job
-                .submission()
-                .is_some_and(|submission| submission.acknowledged_at.is_some());
-            if named("hangs") {
-                std::future::pending::<()>().await;
-            }
-            let poisoned = named("panics") || (named("classless") && submitted);
-            assert!(!poisoned, "a poisoned class");
-            self.0.class_of(job).await
-        }
-        .boxed()
-    }
-}
 
 pub async fn poisoned_objects_say_so_can_be_deleted_and_do_not_hold_up_the_others() -> Result<()> {
     let stage = Stage::start(Config {
@@ -71,18 +33,22 @@ pub async fn poisoned_objects_say_so_can_be_deleted_and_do_not_hold_up_the_other
         ..Config::default()
     })
     .await?;
-    let program = std::env::current_exe()?;
-    let operator = stage.operator(program.to_str().context("a path")?).args(SHORT_BOUNDS);
+    stage
+        .sim
+        .fault(FaultRule::next("AssumeRole", When::Before, What::BlackHole).always());
+    let operator = stage.operator(PROGRAM).args(SHORT_BOUNDS);
     let operator = operator
         .args([
-            "--pass-timeout",
-            PASS_TIMEOUT,
+            "--reconcile-timeout",
+            RECONCILE_TIMEOUT,
             "--concurrency",
             &CONCURRENCY.to_string(),
         ])
         .env("RUST_BACKTRACE", "0")
         .start()?;
     operator.wait_ready().await?;
+    // After the default class, which is made only where there is no other.
+    stage.class(HANGING_CLASS, false, &hanging_class()).await?;
     let tenant = Tenant {
         operator: Some(&operator),
         ..Tenant::of(&stage, "poisoned").await?
@@ -103,7 +69,7 @@ pub async fn poisoned_objects_say_so_can_be_deleted_and_do_not_hold_up_the_other
         message(&seen, "Ready", "False", reason)?;
         says(&tenant.kubectl(&["get", "tj", name]).await?, &[reason])?;
     }
-    operator_lives(&tenant).await?;
+    still_runs(&tenant).await?;
     let all = poisoned
         .iter()
         .map(|(name, ..)| &**name)
@@ -119,9 +85,9 @@ pub async fn poisoned_objects_say_so_can_be_deleted_and_do_not_hold_up_the_other
 }
 
 /// A new job still runs.
-async fn operator_lives(tenant: &Tenant<'_>) -> Result<()> {
-    tenant.apply(&job("classless", json!({}))).await?;
-    tenant.until_finished("classless", "Completed").await.map(drop)
+async fn still_runs(tenant: &Tenant<'_>) -> Result<()> {
+    tenant.apply(&job("another", json!({}))).await?;
+    tenant.until_finished("another", "Completed").await.map(drop)
 }
 
 /// Waits until all healthy jobs are complete. Each one is progress.
@@ -144,23 +110,42 @@ fn list(items: impl IntoIterator<Item = Value>) -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": items.into_iter().collect::<Vec<_>>()})
 }
 
+/// A class whose role AWS STS never gives.
+fn hanging_class() -> Value {
+    json!({
+        "region": REGION,
+        "identity": {"roleArn": "arn:aws:iam::111122223333:role/never"},
+        "namespaceSelector": {},
+        "input": {"allowedUris": ["*"]},
+        "output": {"bucketName": "transcripts"},
+    })
+}
+
+/// The spec of an object that is held back.
+fn held_spec(name: &str) -> Value {
+    if name.starts_with("hangs") {
+        json!({"suspend": true, "transcriptionClassName": HANGING_CLASS})
+    } else {
+        json!({"suspend": true})
+    }
+}
+
 type Poison = (String, &'static str, &'static [&'static str]);
 
 /// Makes objects of every poison, and the healthy ones. Those that the CRD would refuse come in while it is loosened and the
 /// operator is stopped, as if an older or a newer one had let them in. It finds all of them together when it goes on.
 async fn poison(tenant: &Tenant<'_>, operator: &Operator) -> Result<Vec<Poison>> {
-    let panics: &[_] = &["the pass panicked"];
     let hangs: &[_] = &["longer than allowed"];
-    let panicking = (0..3).map(|n| (format!("panics-{n}"), "InternalError", panics));
-    let hanging = (0..HANGING).map(|n| (format!("hangs-{n}"), "InternalError", hangs));
-    let mut made: Vec<Poison> = panicking.chain(hanging).collect();
+    let mut made: Vec<Poison> = (0..HANGING)
+        .map(|n| (format!("hangs-{n}"), "InternalError", hangs))
+        .collect();
     let held: Vec<_> = made
         .iter()
         .map(|(name, ..)| &**name)
         .chain(["status-text", "status-submission"])
         .collect();
     tenant
-        .apply(&list(held.iter().map(|name| job(name, json!({"suspend": true})))))
+        .apply(&list(held.iter().map(|name| job(name, held_spec(name)))))
         .await?;
     for name in held {
         tenant.until_reason(name, "Ready", "Suspended").await?;

@@ -92,10 +92,10 @@ pub async fn a_role_that_the_class_does_not_allow_stalls_until_it_is_left_out() 
 pub async fn what_aws_refuses_stalls_and_is_submitted_once_it_is_corrected() -> Result<()> {
     let tenant = tenant("bad-request").await?;
     tenant.apply(&job("no-access", json!({}))).await?;
-    let stable = |seen: &Value| seen["status"]["refusal"].is_object() && seen["status"]["submission"].is_null();
+    let stable = |seen: &Value| seen["status"]["rejection"].is_object() && seen["status"]["submission"].is_null();
     let seen = tenant.until("no-access", stable).await?;
     stalled(&seen, "Refused", &["BadRequestException", "can't be accessed"])?;
-    assert_eq!(seen["status"]["refusal"]["count"], 1);
+    assert_eq!(seen["status"]["rejection"]["count"], 1);
     assert_eq!(seen["status"]["jobName"], Value::Null);
     let uid = tenant.uid("no-access").await?;
     assert!(tenant.starts(&uid).is_empty() && tenant.records(&uid).is_empty());
@@ -107,7 +107,7 @@ pub async fn what_aws_refuses_stalls_and_is_submitted_once_it_is_corrected() -> 
         )
         .await?;
     let seen = tenant.until_finished("no-access", "Completed").await?;
-    assert_eq!(seen["status"]["refusal"], Value::Null);
+    assert_eq!(seen["status"]["rejection"], Value::Null);
     let starts = tenant.starts(&uid);
     assert_eq!(starts.len(), 1);
     assert_eq!(starts[0].body["Media"]["MediaFileUri"], "s3://media/readable.wav");
@@ -159,7 +159,7 @@ pub async fn throttling_is_backpressure_with_a_reason_and_no_failure() -> Result
         assert!(seen["status"]["nextAttemptTime"].is_string());
         let seen = tenant.until_finished("job", "Completed").await?;
         assert_eq!(seen["status"]["attempt"], 1);
-        assert_eq!(seen["status"]["refusal"], Value::Null);
+        assert_eq!(seen["status"]["rejection"], Value::Null);
         assert_eq!((tenant.sim().fired(fault), tenant.starts(&uid).len()), (2, 1));
     }
     Ok(())
@@ -173,7 +173,7 @@ pub async fn media_that_is_too_long_stalls_while_others_are_admitted_and_can_be_
     // The operator tries again by itself too: how many refusals there are at each look is not known.
     let mut refusals = 0;
     while refusals < 6 {
-        let count = |seen: &Value| seen["status"]["refusal"]["count"].as_i64().unwrap_or_default();
+        let count = |seen: &Value| seen["status"]["rejection"]["count"].as_i64().unwrap_or_default();
         let seen = tenant.until("too-long", |seen| count(seen) > refusals).await?;
         refusals = count(&seen);
         if refusals < 6 {

@@ -26,12 +26,12 @@ pub const ROLE: &str = "arn:aws:iam::111122223333:role/transcribe-data";
 /// operator waits for a reply, so that what it says in between can be seen.
 pub const BOUND: SignedDuration = SignedDuration::from_secs(15);
 /// The flags for [`BOUND`].
-const BOUNDS: [&str; 4] = ["--signature-window", "5", "--max-skew", "5"];
+const BOUNDS: [&str; 4] = ["--signature-window", "5s", "--max-skew", "5s"];
 /// The same for scenarios in which nothing is to be seen before it is over. The simulator accepts signatures for as long as
 /// AWS does, so that no Start is refused because the machine is slow.
 pub const SHORT_BOUND: SignedDuration = SignedDuration::from_secs(7);
 /// The flags for [`SHORT_BOUND`].
-pub const SHORT_BOUNDS: [&str; 4] = ["--signature-window", "1", "--max-skew", "3"];
+pub const SHORT_BOUNDS: [&str; 4] = ["--signature-window", "1s", "--max-skew", "3s"];
 /// How long a deleted object waits for its record on the stage of [`Scene::hasty`].
 pub const MAX_WAIT: SignedDuration = SignedDuration::from_secs(10);
 
@@ -70,7 +70,7 @@ impl Scene {
             outcomes: vec![slow()],
             ..Config::default()
         };
-        let flags = ["--data-access-role", ROLE, "--deletion-max-wait", "3600"];
+        let flags = ["--data-access-role", ROLE, "--deletion-max-wait", "3600s"];
         let flags = [flags, BOUNDS].concat();
         SHARED.get_or_try_init(|| Self::start(config, &flags)).await
     }
@@ -81,7 +81,7 @@ impl Scene {
             outcomes: vec![slow()],
             ..Config::default()
         };
-        let max_wait = MAX_WAIT.as_secs().to_string();
+        let max_wait = format!("{}s", MAX_WAIT.as_secs());
         let flags = ["--deletion-max-wait", &max_wait];
         HASTY.get_or_try_init(|| Self::start(config, &flags)).await
     }

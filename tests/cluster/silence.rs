@@ -45,7 +45,10 @@ pub async fn finished_held_and_stalled_objects_cost_nothing_not_even_after_a_res
     let proxy = FaultProxy::kubernetes(&stage.plane).await?;
     let operator = stage.operator_at(PROGRAM, &proxy.url(), stage.sim.url());
     // A refused key is not judged again while this scenario runs.
-    let operator = operator.args(SHORT_BOUNDS).args(["--key-retry", "3600"]).start()?;
+    let operator = operator
+        .args(SHORT_BOUNDS)
+        .args(["--key-recheck-interval", "3600s"])
+        .start()?;
     operator.wait_ready().await?;
     let tenant = Tenant {
         operator: Some(&operator),
@@ -120,7 +123,7 @@ async fn until_told(tenant: &Tenant<'_>) -> Result<()> {
 async fn until_refused_for_long(tenant: &Tenant<'_>) -> Result<()> {
     for refusals in 1..=5 {
         let refused = |seen: &Value| {
-            seen["status"]["refusal"]["count"].as_i64() >= Some(refusals) && seen["status"]["submission"].is_null()
+            seen["status"]["rejection"]["count"].as_i64() >= Some(refusals) && seen["status"]["submission"].is_null()
         };
         tenant.until("no-access", refused).await?;
         if refusals < 5 {

@@ -12,7 +12,7 @@ use crate::scene::{
     PROGRAM, SHORT_BOUND, SHORT_BOUNDS, Tenant, error, eventually, foreign, job, job_name, lists, operator,
 };
 
-const SWEEPS: [&str; 2] = ["--orphan-interval", "0.7"];
+const SWEEPS: [&str; 2] = ["--gc-interval", "700ms"];
 const UID: &str = "transcribe-operator.io/uid";
 const CLUSTER: &str = "transcribe-operator.io/cluster";
 
@@ -109,7 +109,7 @@ pub async fn orphans_are_removed_after_the_bound_and_everything_else_stays() -> 
     let gone = [job_name(&torn, 1), job_name(&uid(1), 1)];
 
     // A dry run finds the two and touches nothing.
-    let dry = operator(&stage).args(SWEEPS).arg("--orphan-dry-run").start()?;
+    let dry = operator(&stage).args(SWEEPS).arg("--gc-dry-run").start()?;
     let found = dry.wait_log(&gone[0]).await?;
     let age = written(&found)?.duration_since(tenant.records(&torn)[0].created);
     assert!(age > SHORT_BOUND, "found at the age of {age}");
@@ -159,7 +159,7 @@ pub async fn a_record_whose_object_went_before_its_end_is_removed_when_it_has_en
     .await?;
     let operator = operator(&stage)
         .args(SWEEPS)
-        .args(["--deletion-max-wait", "1"])
+        .args(["--deletion-max-wait", "1s"])
         .start()?;
     operator.wait_ready().await?;
     let tenant = Tenant {
@@ -202,7 +202,9 @@ pub async fn a_list_that_breaks_off_removes_nothing() -> Result<()> {
     let operator = stage.operator_at(PROGRAM, &proxy.url(), sim.url());
     let operator = operator.args(SHORT_BOUNDS).args(SWEEPS).start()?;
     operator.wait_ready().await?;
-    operator.wait_log("was given up").await?;
+    operator
+        .wait_log("the search for records without an object failed")
+        .await?;
     eventually("several rounds are given up", || sim.fired(aws) >= 3).await?;
     assert_eq!(names(sim).len(), 113, "AWS answered in part");
 

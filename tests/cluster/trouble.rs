@@ -36,7 +36,7 @@ pub async fn with_credentials_of_another_account_nothing_is_lost_and_with_the_ri
     let seen = tenant.until_reason("job", "Ready", "IdentityChanged").await?;
     says(
         &message(&seen, "Reconciling", "True", "IdentityChanged")?,
-        &["account 111122223333", REGION, "444455556666", "would prove nothing"],
+        &["account 111122223333", REGION, "444455556666", "cannot be looked up"],
     )?;
     tenant.look_now("job", "1").await?;
     let seen = tenant

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use transcribe_operator::api::conditions::Reason;
-use transcribe_operator::api::{Kind, crds, render_crds, render_reference};
+use transcribe_operator::api::{Kind, conditions::Reason, crds, render_crds, render_reference};
 
 #[test]
 fn the_committed_crds_are_current() {

@@ -5,11 +5,10 @@ use proptest::strategy::Union;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use transcribe_operator::api::Kind;
-use transcribe_operator::api::call_analytics_job::CallAnalyticsJobSpec;
-use transcribe_operator::api::medical_scribe_job::MedicalScribeJobSpec;
-use transcribe_operator::api::medical_transcription_job::MedicalTranscriptionJobSpec;
-use transcribe_operator::api::transcription_job::TranscriptionJobSpec;
+use transcribe_operator::api::{
+    Kind, call_analytics_job::CallAnalyticsJobSpec, medical_scribe_job::MedicalScribeJobSpec,
+    medical_transcription_job::MedicalTranscriptionJobSpec, transcription_job::TranscriptionJobSpec,
+};
 
 use crate::samples::{all, paths, replaced, spec_schema};
 
@@ -166,7 +165,7 @@ fn says_where_a_spec_cannot_be_read() {
         (
             "/settings/maxSpeakerLabels",
             json!("x"),
-            "spec.settings.maxSpeakerLabels: invalid type: string, expected i64",
+            "spec.settings.maxSpeakerLabels: must be a whole number, and is a string",
         ),
         (
             "/backoffLimit",
@@ -191,14 +190,14 @@ fn says_where_a_spec_cannot_be_read() {
         (
             "/media",
             json!("s3://media/call.wav"),
-            "spec.media: invalid type: string, expected an object",
+            "spec.media: must be an object, and is a string",
         ),
         (
             "/media/mediaFileUri",
             json!("https://media/call.wav"),
             "spec.media.mediaFileUri: must be an object in Amazon S3",
         ),
-        ("", json!(null), "spec: is missing, or is no object"),
+        ("", json!(null), "spec: must be an object, and is null"),
         ("", json!({"languageCode": "en-US"}), "spec.media: required"),
     ];
     for (path, value, expected) in cases {

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use transcribe_operator::api::types::DeletionPolicy;
-use transcribe_operator::api::{Kind, Spec, crds};
+use transcribe_operator::api::{Kind, Spec, crds, types::DeletionPolicy};
 
 use crate::cases;
 use crate::samples::{all, minimal, spec_schema};

@@ -278,7 +278,7 @@ pub fn refused_classes() -> Vec<(Value, &'static str, &'static str)> {
         (
             json!({"output": {"unprefixedKinds": ["Job"]}}),
             "spec.output.unprefixedKinds[0]",
-            "unknown variant",
+            "must be one of",
         ),
         (
             json!({"encryption": {"defaultKmsKeyId": "alias/aws/s3"}}),
@@ -333,17 +333,17 @@ pub fn refused_classes() -> Vec<(Value, &'static str, &'static str)> {
         (
             json!({"encryption": {"kindsWithoutContext": "allow"}}),
             "spec.encryption.kindsWithoutContext",
-            "unknown variant",
+            "must be one of",
         ),
         (
             json!({"encryption": {"verifyAccess": "No"}}),
             "spec.encryption.verifyAccess",
-            "unknown variant",
+            "must be one of",
         ),
         (
             json!({"encryption": {"personalDataInContext": "Off"}}),
             "spec.encryption.personalDataInContext",
-            "unknown variant",
+            "must be one of",
         ),
         (
             json!({"resourceNames": ["a b"]}),
@@ -383,7 +383,7 @@ pub fn refused_classes() -> Vec<(Value, &'static str, &'static str)> {
         (
             json!({"jobDefaults": {"deletionPolicy": "Keep"}}),
             "spec.jobDefaults.deletionPolicy",
-            "unknown variant",
+            "must be one of",
         ),
     ]
 }

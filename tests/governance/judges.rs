@@ -7,8 +7,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 use testkit::kubectl::Output;
 use testkit::stage::BUCKET;
-use transcribe_operator::api::Kind;
-use transcribe_operator::config::InstallArgs;
+use transcribe_operator::{api::Kind, tenancy::default_class::DefaultClass};
 
 use crate::cases::{Case, REGION};
 use crate::layers::{ACCOUNT, Answer, Layers, answer, object, unknown_members, without_nulls};
@@ -57,11 +56,15 @@ pub async fn judge_all(cases: &[Case]) -> anyhow::Result<Vec<(Kind, Vec<Actual>)
 
 /// The class that an install's flags make, and that accepts kinds without a prefix and has a role for those that need one.
 fn class() -> Value {
-    let install = InstallArgs {
+    let install = DefaultClass {
+        region: REGION.parse().unwrap(),
         output_bucket: BUCKET.parse().ok(),
-        ..InstallArgs::default()
+        data_access_roles: Vec::new(),
+        default_kms_key: None,
+        added_context: Vec::new(),
+        key_accounts: Vec::new(),
     };
-    let of_the_install = install.class(&REGION.parse().unwrap(), Some(ACCOUNT)).unwrap();
+    let of_the_install = install.spec(Some(ACCOUNT)).unwrap();
     let mut class = serde_json::to_value(of_the_install).unwrap();
     class["output"]["unprefixedKinds"] = Kind::ALL.iter().map(|kind| kind.name()).collect();
     class["dataAccess"]["defaultRoleArn"] = json!(format!("arn:aws:iam::{ACCOUNT}:role/data"));

@@ -8,12 +8,16 @@ use regex::Regex;
 use serde_json::{Value, json};
 use testkit::aws_sim::Config;
 use testkit::stage::Stage;
-use transcribe_operator::api::transcription_class::{
-    DEFAULT_CLASS_ANNOTATION, TranscriptionClass, TranscriptionClassSpec,
+use transcribe_operator::{
+    api::{
+        GROUP, Kind, Spec, VERSION,
+        transcription_class::{DEFAULT_CLASS_ANNOTATION, TranscriptionClass, TranscriptionClassSpec},
+    },
+    domain::{
+        Class, Desired, Job, JobView, NamePrefix, Rejection, Request,
+        class::selection::{Labels, select},
+    },
 };
-use transcribe_operator::api::{GROUP, Kind, Spec, VERSION};
-use transcribe_operator::lifecycle::class::{Labels, select};
-use transcribe_operator::lifecycle::{Class, Desired, Job, NameHead, Refusal, Request, Subject};
 
 use crate::live::Asked;
 use crate::verdict::Verdict;
@@ -136,7 +140,7 @@ impl Classes {
     pub fn bind(&self, kind: Kind, spec: &Value) -> Answer {
         let subject = subject(kind, spec);
         let labels: Labels = [("kubernetes.io/metadata.name".to_owned(), NAMESPACE.to_owned())].into();
-        let head = NameHead::new("c1").unwrap();
+        let head = NamePrefix::new("c1").unwrap();
         let bound = Request::parse(kind, spec).and_then(|request| {
             let class = select(&self.0, subject.class_name.as_deref(), Some(&labels))?;
             Desired::bind(request, &Class::new(class, Some(ACCOUNT.to_owned())), &head, &subject)
@@ -156,15 +160,15 @@ fn stored(name: &str, default: bool, spec: &Value) -> Arc<TranscriptionClass> {
     Arc::new(class)
 }
 
-fn subject(kind: Kind, spec: &Value) -> Subject {
+fn subject(kind: Kind, spec: &Value) -> JobView {
     let mut job = Job::new("case", &kind.resource(), spec.clone());
     job.metadata.namespace = Some(NAMESPACE.to_owned());
     job.metadata.uid = Some("0f8fad5b-d9cb-469f-a165-70867728950e".to_owned());
-    Subject::of(&job)
+    JobView::of(&job)
 }
 
 /// A refusal of several fields names them in its message alone.
-fn refused(kind: Kind, refusal: &Refusal, spec: &Value) -> Vec<String> {
+fn refused(kind: Kind, refusal: &Rejection, spec: &Value) -> Vec<String> {
     if let Some(field) = &refusal.field {
         return vec![field.clone()];
     }

@@ -61,7 +61,7 @@ impl Platform {
         keys(&stage)?;
         let operator = install
             .operator(OPERATOR, stage.sim.url())
-            .args(["--follow-interval", "0.3"])
+            .args(["--poll-interval", "300ms"])
             .start()?;
         operator.wait_ready().await?;
         class_of_notes(&stage).await?;

@@ -105,7 +105,7 @@ async fn start(policies: &BTreeMap<String, Value>, way: Way) -> Result<(ControlP
     let install = Install::without_default_class(&plane, &["clusterId=prod"]).await?;
     let operator = way.equip(install.operator(OPERATOR, sim.url()), &plane, &sim).await?;
     let operator = operator
-        .args(["--follow-interval", "0.3", "--orphan-interval", "1"])
+        .args(["--poll-interval", "300ms", "--gc-interval", "1s"])
         .start()?;
     operator.wait_ready().await?;
     Ok((plane, sim, operator))
@@ -293,7 +293,7 @@ async fn the_policies_of_the_readme_let_its_job_run_and_no_other() {
 /// With the credentials of a session, as a Pod has them.
 fn as_session(operator: Builder, session: SessionCredentials) -> Builder {
     operator
-        .args(["--follow-interval", "0.3"])
+        .args(["--poll-interval", "300ms"])
         .env("AWS_ACCESS_KEY_ID", session.access_key_id)
         .env("AWS_SECRET_ACCESS_KEY", session.secret_access_key)
         .env("AWS_SESSION_TOKEN", session.session_token)

@@ -2,7 +2,7 @@
 
 use transcribe_operator::{
     api::{conditions::Reason, status::JobStatus},
-    lifecycle::{KeyVerdict, Outcome, Refusal, Step, status::announce},
+    domain::{KeyVerdict, Outcome, Rejection, Step, job::status::event},
 };
 
 use crate::world::{Case, HOUR, acknowledged, case, facts, failed};
@@ -10,7 +10,7 @@ use crate::world::{Case, HOUR, acknowledged, case, facts, failed};
 fn told(case: &Case, outcome: &Outcome) -> Option<(bool, String, String)> {
     let step = case.plan();
     let after = case.status(&step, outcome);
-    let told = announce(&step, &case.seen.job.status, &after)?;
+    let told = event(&step, &case.seen.job.status, &after)?;
     Some((told.warning, told.reason, told.note))
 }
 
@@ -29,7 +29,7 @@ fn another_refusal_of_another_spec_is_told_and_the_same_one_is_not() {
     let refused = |generation, message: &str| {
         let mut case = case();
         case.seen.job.generation = generation;
-        case.seen.key = KeyVerdict::Refused(Refusal::new(Reason::KeyNotFound, message));
+        case.seen.key = KeyVerdict::Refused(Rejection::new(Reason::KeyNotFound, message));
         case
     };
     let first = refused(1, "no such key");
@@ -65,6 +65,6 @@ fn a_record_that_is_left_is_named() {
 #[test]
 fn what_changes_nothing_tells_nothing() {
     let before = JobStatus::default();
-    assert_eq!(announce(&Step::Protect, &before, &before), None);
-    assert_eq!(announce(&Step::Release { left: None }, &before, &before), None);
+    assert_eq!(event(&Step::AddFinalizer, &before, &before), None);
+    assert_eq!(event(&Step::RemoveFinalizer { left: None }, &before, &before), None);
 }

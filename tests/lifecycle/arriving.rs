@@ -10,7 +10,10 @@ use transcribe_operator::{
         conditions::Reason,
         status::{JobStatus, SubmissionOutcome},
     },
-    lifecycle::{Facts, FaultKind, KeyVerdict, Observed, Outcome, Record, Sighting, Step, Sweep, look, requeue},
+    domain::{
+        AwsErrorKind, KeyVerdict, ListSnapshot, Observation, Observed, Outcome, RemoteJob, Sighting, Step, look,
+        requeue,
+    },
 };
 
 use crate::{
@@ -20,14 +23,14 @@ use crate::{
 
 /// An Amazon Transcribe that is well: it accepts each name once, and each job takes three looks.
 #[derive(Default)]
-struct Aws(HashMap<String, Facts>);
+struct Aws(HashMap<String, RemoteJob>);
 
 impl Aws {
     fn start(&mut self, name: &str, now: Timestamp) -> Outcome {
         if self.0.contains_key(name) {
-            return Outcome::Started(Err(fault(FaultKind::Conflict, "ConflictException")));
+            return Outcome::Started(Err(fault(AwsErrorKind::Conflict, "ConflictException")));
         }
-        let queued = Facts {
+        let queued = RemoteJob {
             creation_time: Some(now),
             ..facts("QUEUED")
         };
@@ -46,19 +49,19 @@ impl Aws {
         }
     }
 
-    fn sweep(&self, now: Timestamp) -> Sweep {
+    fn sweep(&self, now: Timestamp) -> ListSnapshot {
         let running = self.0.iter().filter(|(_, job)| !job.terminal());
-        Sweep {
+        ListSnapshot {
             begun_at: now,
             running: running.map(|(name, job)| (name.clone(), job.clone())).collect(),
         }
     }
 
-    fn get(&self, name: &str, as_of: Timestamp) -> Record {
+    fn get(&self, name: &str, as_of: Timestamp) -> Observation {
         match self.0.get(name).cloned().map(Box::new) {
-            None => Record::Absent { as_of },
-            Some(facts) if facts.terminal() => Record::Terminal { facts, as_of },
-            Some(facts) => Record::Running { facts, as_of },
+            None => Observation::Absent { as_of },
+            Some(facts) if facts.terminal() => Observation::Terminal { facts, as_of },
+            Some(facts) => Observation::Running { facts, as_of },
         }
     }
 }
@@ -67,9 +70,9 @@ impl Aws {
 fn observe(case: &Case, aws: &Aws, now: Timestamp) -> Case {
     let job = &case.seen.job;
     let sighting = Sighting::of(Some(&aws.sweep(now)), job.submission());
-    let look = look(job, &case.desired, &sighting, &case.seen.rules, now);
+    let look = look(job, &case.desired, &sighting, &case.seen.limits, now);
     let listed = match sighting {
-        Sighting::Listed { facts, as_of } => Record::Running { facts, as_of },
+        Sighting::Listed { facts, as_of } => Observation::Running { facts, as_of },
         Sighting::None | Sighting::Left => case.seen.record.clone(),
     };
     let record = look.get.map_or(listed, |target| aws.get(&target.job_name, now));
@@ -85,8 +88,8 @@ fn act(case: &mut Case, aws: &mut Aws, step: &Step, now: Timestamp) -> Outcome {
             aws.0.remove(&target.job_name);
             return Outcome::Deleted(Ok(()));
         }
-        Step::Protect => {
-            case.seen.job.protected = true;
+        Step::AddFinalizer => {
+            case.seen.job.has_finalizer = true;
             case.seen.job.owner_uid = Some(case.seen.job.uid.clone());
         }
         _ => {}
@@ -98,11 +101,11 @@ fn act(case: &mut Case, aws: &mut Aws, step: &Step, now: Timestamp) -> Outcome {
 fn arrived(case: &Case, step: &Step) -> bool {
     let job = &case.seen.job;
     match step {
-        Step::Release { .. } | Step::Expire => true,
+        Step::RemoveFinalizer { .. } | Step::Expire => true,
         Step::Suspend => job.controls.suspend,
-        Step::Stall(refusal) => refusal.reason == Reason::Restored,
-        Step::Rest { until: None } => job.finished() || (job.deleted.is_some() && !job.protected),
-        Step::Rest { until: Some(_) } => job.finished(),
+        Step::Stall(rejection) => rejection.reason == Reason::Restored,
+        Step::NoOp { until: None } => job.finished() || (job.deleted.is_some() && !job.has_finalizer),
+        Step::NoOp { until: Some(_) } => job.finished(),
         _ => false,
     }
 }
@@ -119,9 +122,9 @@ fn well(World { kind, case: stored, .. }: &World) -> Case {
 }
 
 /// What is in AWS at first: what an acknowledged job has, or a lost reply may have left.
-fn first_records(case: &Case, record: &Record) -> Aws {
+fn first_records(case: &Case, record: &Observation) -> Aws {
     let mut aws = Aws::default();
-    let (Some(submission), Record::Running { facts, .. } | Record::Terminal { facts, .. }) =
+    let (Some(submission), Observation::Running { facts, .. } | Observation::Terminal { facts, .. }) =
         (case.seen.job.submission(), record)
     else {
         return aws;
@@ -134,7 +137,7 @@ fn first_records(case: &Case, record: &Record) -> Aws {
 
 fn too_far_ahead(status: &JobStatus) -> bool {
     status.submission.iter().any(|s| {
-        let later = [&s.stray_until, &s.absent_since, &s.acknowledged_at];
+        let later = [&s.in_flight_until, &s.absent_since, &s.acknowledged_at];
         let mut times = later.into_iter().flatten().chain([&s.started_at]);
         times.any(|time| time.0 > now() + SignedDuration::from_secs(HOUR))
     })

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use transcribe_operator::{
     api::{Kind, transcription_class::TranscriptionClass},
-    lifecycle::{
-        Class, Desired, Refusal, Request,
-        class::{Labels, select},
+    domain::{
+        Class, Desired, Rejection, Request,
+        class::selection::{Labels, select},
     },
 };
 
@@ -26,7 +26,7 @@ fn stored() -> Vec<Arc<TranscriptionClass>> {
 }
 
 /// As the webhook and the reconciler do it.
-fn judged(kind: Kind, spec: &Value, account: Option<&str>) -> Result<Desired, Refusal> {
+fn judged(kind: Kind, spec: &Value, account: Option<&str>) -> Result<Desired, Rejection> {
     let mut spec = spec.clone();
     // As the API server does.
     spec.as_object_mut().unwrap().retain(|_, member| !member.is_null());
@@ -61,7 +61,10 @@ fn every_attack_meets_what_the_table_says() {
 }
 
 fn fault(attack: &Attack) -> Option<String> {
-    let Err(Refusal { reason, field, message }) = judged(attack.kind, &attack.spec, Some(ACCOUNT)) else {
+    let Err(Rejection {
+        reason, field, message, ..
+    }) = judged(attack.kind, &attack.spec, Some(ACCOUNT))
+    else {
         return Some(format!("{}: is accepted", attack.name));
     };
     let told = format!("{}: {} {field:?} {message}", attack.name, reason.as_str());
@@ -80,7 +83,7 @@ fn fault(attack: &Attack) -> Option<String> {
 fn what_is_the_tenants_own_is_accepted() {
     for (kind, spec) in harmless() {
         let judged = judged(kind, &spec, Some(ACCOUNT));
-        let desired = judged.unwrap_or_else(|refusal| panic!("{kind}: {spec}: {refusal}"));
+        let desired = judged.unwrap_or_else(|rejection| panic!("{kind}: {spec}: {rejection}"));
         assert!(desired.key_is_judged());
     }
 }
@@ -90,8 +93,8 @@ fn a_class_that_is_anothers_reads_as_one_that_does_not_exist() {
     for kind in Kind::ALL.iter().copied() {
         let told = |class: &str| {
             let spec = crate::table::job(kind, json!({"transcriptionClassName": class}));
-            let refusal = judged(kind, &spec, Some(ACCOUNT)).unwrap_err();
-            refusal.message.replace(class, "X")
+            let rejection = judged(kind, &spec, Some(ACCOUNT)).unwrap_err();
+            rejection.message.replace(class, "X")
         };
         assert_eq!(told("payroll"), told("nothing"));
         assert!(!told("nothing").contains("payroll"), "{}", told("nothing"));
@@ -108,7 +111,7 @@ fn without_the_account_no_attack_gets_further_than_an_unjudged_key() {
                 let key = desired.key.unwrap();
                 assert!(!key.as_str().starts_with("arn:"), "{}", attack.name);
             }
-            Err(refusal) => assert_eq!(refusal.reason.as_str(), attack.reason, "{}", attack.name),
+            Err(rejection) => assert_eq!(rejection.reason.as_str(), attack.reason, "{}", attack.name),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use transcribe_operator::{
     api::{FINALIZER, Kind, OWNER_UID_ANNOTATION, RECONCILE_AT_ANNOTATION, conditions::Reason, status::JobStatus},
-    lifecycle::{Class, Controls, Desired, Job, Refusal, Request, Subject},
+    domain::{Class, Controls, Desired, Job, JobView, Rejection, Request},
 };
 
 use crate::world::{self, ACCOUNT, KEY, OTHER_UID, REGION, UID, head, subject};
@@ -43,13 +43,15 @@ fn spec(members: Value) -> Value {
     spec
 }
 
-fn bound(members: Value, class: &Class) -> Result<Desired, Refusal> {
+fn bound(members: Value, class: &Class) -> Result<Desired, Rejection> {
     let request = Request::parse(Kind::TranscriptionJob, &spec(members))?;
     Desired::bind(request, class, &head(), &subject())
 }
 
-fn refusal(members: Value, class: &Class) -> (Reason, String, String) {
-    let Refusal { reason, field, message } = bound(members, class).unwrap_err();
+fn rejection(members: Value, class: &Class) -> (Reason, String, String) {
+    let Rejection {
+        reason, field, message, ..
+    } = bound(members, class).unwrap_err();
     (reason, field.unwrap(), message)
 }
 
@@ -71,7 +73,7 @@ fn the_class_fills_what_the_spec_leaves_open() {
 #[test]
 fn output_needs_a_bucket() {
     let bare = class_with(json!({"output": {"bucketName": null}}));
-    let (reason, field, _) = refusal(json!({}), &bare);
+    let (reason, field, _) = rejection(json!({}), &bare);
     assert_eq!(
         (reason, field.as_str()),
         (Reason::OutputRequired, "spec.outputBucketName")
@@ -84,7 +86,7 @@ fn a_role_is_one_that_the_class_names() {
     let with_role =
         |role: &str| json!({"jobExecutionSettings": {"allowDeferredExecution": true, "dataAccessRoleArn": role}});
     let pinned = |members: Value, class: &Class| bound(members, class).unwrap().pinned.data_access_role_arn;
-    let (reason, field, _) = refusal(with_role("arn:aws:iam::111122223333:role/other"), &class());
+    let (reason, field, _) = rejection(with_role("arn:aws:iam::111122223333:role/other"), &class());
     assert_eq!(
         (reason, field.as_str()),
         (Reason::NotAllowed, "spec.jobExecutionSettings.dataAccessRoleArn")
@@ -103,7 +105,7 @@ fn a_role_is_one_that_the_class_names() {
 #[test]
 fn a_context_needs_a_key() {
     let context = json!({"department": "finance"});
-    let (_, field, message) = refusal(json!({"encryption": {"context": context}}), &class());
+    let (_, field, message) = rejection(json!({"encryption": {"context": context}}), &class());
     assert_eq!(field, "spec.encryption.context");
     assert!(message.contains("kmsKeyId"), "{message}");
     let desired = bound(json!({"encryption": {"kmsKeyId": KEY, "context": context}}), &class()).unwrap();
@@ -114,9 +116,9 @@ fn a_context_needs_a_key() {
 
 #[test]
 fn a_spec_that_does_not_parse_names_its_fields() {
-    let refusal = bound(json!({"outputBucketName": "X"}), &class()).unwrap_err();
+    let rejection = bound(json!({"outputBucketName": "X"}), &class()).unwrap_err();
     assert_eq!(
-        (refusal.reason, refusal.field.as_deref()),
+        (rejection.reason, rejection.field.as_deref()),
         (Reason::InvalidSpec, Some("spec.outputBucketName"))
     );
     let missing = Request::parse(Kind::TranscriptionJob, &Value::Null).unwrap_err();
@@ -172,14 +174,14 @@ fn the_hash_is_of_the_request_and_not_of_its_controls() {
     );
 }
 
-fn stored(metadata: &Value, spec: &Value) -> Subject {
+fn stored(metadata: &Value, spec: &Value) -> JobView {
     let object = json!({
         "apiVersion": "transcribe-operator.io/v1alpha1",
         "kind": "TranscriptionJob",
         "metadata": metadata,
         "spec": spec,
     });
-    Subject::of(&serde_json::from_value::<Job>(object).unwrap())
+    JobView::of(&serde_json::from_value::<Job>(object).unwrap())
 }
 
 #[test]
@@ -196,14 +198,14 @@ fn a_subject_is_had_of_any_object_that_can_be_read() {
             "deletionPolicy": "Retain", "media": 7,
         }),
     );
-    let expected = Subject {
+    let expected = JobView {
         namespace: "team".to_owned(),
         name: "call".to_owned(),
         uid: UID.to_owned(),
         generation: 3,
         created: "2026-01-01T00:00:00Z".parse().unwrap(),
         deleted: Some("2026-01-02T00:00:00Z".parse().unwrap()),
-        protected: true,
+        has_finalizer: true,
         owner_uid: Some(OTHER_UID.to_owned()),
         reconcile_at: Some("now".to_owned()),
         class_name: None,
@@ -227,6 +229,6 @@ fn a_control_that_cannot_be_read_has_its_default_and_spoils_no_other() {
         ..Controls::default()
     };
     assert_eq!(subject.controls, expected);
-    assert!(!subject.protected);
+    assert!(!subject.has_finalizer);
     assert_eq!(stored(&json!({}), &Value::Null).controls, Controls::default());
 }

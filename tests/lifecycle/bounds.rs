@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use transcribe_operator::{
     api::Kind,
-    lifecycle::{Desired, Refusal, Request},
+    domain::{Desired, Rejection, Request},
 };
 
 use crate::{
@@ -217,7 +217,7 @@ struct Rules {
 
 type Asked<'a> = (Kind, &'a Value);
 
-fn bind(lists: &Lists, rules: Rules, account: Option<&str>, (kind, spec): Asked<'_>) -> Result<Desired, Refusal> {
+fn bind(lists: &Lists, rules: Rules, account: Option<&str>, (kind, spec): Asked<'_>) -> Result<Desired, Rejection> {
     let (media, buckets, keys, names) = lists;
     let mut encryption = json!({"allowedKmsKeys": keys, "addedContext": {"namespace": "{namespace}"}});
     let mut output = json!({"bucketName": "class-bucket", "allowedBuckets": buckets});

@@ -2,7 +2,7 @@
 
 use transcribe_operator::{
     api::{conditions::Reason, status::SubmissionOutcome},
-    lifecycle::{Facts, FaultKind, Outcome, Unknown},
+    domain::{AwsErrorKind, Outcome, RemoteJob, Unknown},
 };
 
 use crate::world::{
@@ -18,8 +18,8 @@ fn deleted(case: Case) -> Case {
 fn an_object_of_which_nothing_is_in_aws() {
     check([
         row(
-            "not protected: nothing to do",
-            deleted(case()).job(|job| job.protected = false),
+            "not has_finalizer: nothing to do",
+            deleted(case()).job(|job| job.has_finalizer = false),
             "Rest",
         )
         .back("never"),
@@ -37,7 +37,7 @@ fn an_object_of_which_nothing_is_in_aws() {
         ),
         row(
             "a submission that was refused and taken back",
-            deleted(case().refusal("BadRequestException", 3, 60)),
+            deleted(case().rejection("BadRequestException", 3, 60)),
             "Release",
         ),
         row(
@@ -115,7 +115,7 @@ fn a_job_in_aws() {
             "DeleteRecord #1",
         )
         .ends(Outcome::Deleted(Err(crate::world::fault(
-            FaultKind::Denied,
+            AwsErrorKind::Denied,
             "AccessDeniedException",
         ))))
         .shows("Reconciling/Deleting")
@@ -158,7 +158,7 @@ fn a_job_in_aws() {
         row("no slot for a Get", job().unknown(Unknown::NoPermit), "Rest +1s"),
         row(
             "a name that is another's: it is left alone",
-            job().found(Facts {
+            job().found(RemoteJob {
                 tags: Some(tags(OTHER_UID, "c1")),
                 ..facts("COMPLETED")
             }),
@@ -166,7 +166,7 @@ fn a_job_in_aws() {
         ),
         row(
             "a job that is older than ours: it is left alone",
-            job().found(Facts {
+            job().found(RemoteJob {
                 creation_time: Some(ago(2 * HOUR)),
                 ..facts("COMPLETED")
             }),
@@ -226,7 +226,7 @@ fn several_attempts_go_one_after_the_other() {
         ),
         row(
             "a foreign first one is left alone",
-            two().found(Facts {
+            two().found(RemoteJob {
                 tags: Some(tags(OTHER_UID, "c1")),
                 ..facts("COMPLETED")
             }),
@@ -259,16 +259,19 @@ fn a_deleted_record_is_forgotten_and_an_undeleted_one_is_not() {
     let step = case.plan();
     for (reply, gone) in [
         (Ok(()), true),
-        (Err(crate::world::fault(FaultKind::Absent, "BadRequestException")), true),
         (
-            Err(crate::world::fault(FaultKind::Denied, "AccessDeniedException")),
+            Err(crate::world::fault(AwsErrorKind::Absent, "BadRequestException")),
+            true,
+        ),
+        (
+            Err(crate::world::fault(AwsErrorKind::Denied, "AccessDeniedException")),
             false,
         ),
         (
-            Err(crate::world::fault(FaultKind::Throttled, "ThrottlingException")),
+            Err(crate::world::fault(AwsErrorKind::Throttled, "ThrottlingException")),
             false,
         ),
-        (Err(crate::world::fault(FaultKind::Ambiguous, "Timeout")), false),
+        (Err(crate::world::fault(AwsErrorKind::Ambiguous, "Timeout")), false),
     ] {
         let after = case.status(&step, &Outcome::Deleted(reply.clone()));
         assert_eq!(after.attempts[0].record_gone, gone, "{reply:?}");
@@ -284,7 +287,7 @@ fn an_attempt_in_another_account_is_looked_for_there() {
         account: "999999999999".to_owned(),
         ..attempt(&job_name(1), 1, ago(HOUR))
     };
-    let target = transcribe_operator::lifecycle::plan::first_target(&case.seen.job).unwrap();
+    let target = transcribe_operator::domain::job::plan::first_target(&case.seen.job).unwrap();
     assert_eq!(
         (target.account.as_str(), target.job_name),
         ("999999999999", job_name(1))

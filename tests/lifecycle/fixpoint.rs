@@ -11,8 +11,9 @@ use transcribe_operator::{
         conditions::{COMPLETE, FAILED, FINISHED, READY, RECONCILING, Reason, STALLED, SUSPENDED},
         status::{JobStatus, PinnedRequest, SubmissionOutcome},
     },
-    lifecycle::{
-        Controls, Facts, FaultKind, Identity, KeyVerdict, Outcome, Record, Sighting, Step, Unknown, look, requeue,
+    domain::{
+        AccountRegion, AwsErrorKind, Controls, KeyVerdict, Observation, Outcome, RemoteJob, Sighting, Step, Unknown,
+        look, requeue,
     },
 };
 
@@ -27,15 +28,15 @@ pub struct World {
     pub kind: Kind,
     pub case: Case,
     /// What a Get finds.
-    pub record: Record,
+    pub record: Observation,
     /// A sweep lists the job.
     listed: bool,
     /// What the judge of keys says.
     key: KeyVerdict,
     /// What AWS answers to a Start.
-    start: Result<Box<Facts>, transcribe_operator::lifecycle::Fault>,
+    start: Result<Box<RemoteJob>, transcribe_operator::domain::AwsError>,
     /// What AWS answers to a Delete.
-    delete: Result<(), transcribe_operator::lifecycle::Fault>,
+    delete: Result<(), transcribe_operator::domain::AwsError>,
 }
 
 /// Seconds from now, mostly round the bounds that decisions turn on.
@@ -106,7 +107,7 @@ fn with_intent(case: impl Strategy<Value = Case>) -> impl Strategy<Value = Case>
                 .with(|s| {
                     s.started_at = MicroTime(started);
                     s.first_started_at = MicroTime(started.min(stray.unwrap_or(started)));
-                    s.stray_until = stray.map(MicroTime);
+                    s.in_flight_until = stray.map(MicroTime);
                     s.absent_since = absent.map(MicroTime);
                     let since = acknowledged.unwrap_or(started).min(now());
                     s.acknowledged_at = (outcome == SubmissionOutcome::Acknowledged).then_some(MicroTime(since));
@@ -125,21 +126,21 @@ fn bare() -> impl Strategy<Value = Case> {
         any::<bool>(),
         1..3_i64,
     );
-    let refusal = option::of((code(), 1..8, offset()));
+    let rejection = option::of((code(), 1..8, offset()));
     let suspended = option::of((any::<bool>(), offset()));
     (
         metadata,
         time(),
         controls(),
-        refusal,
+        rejection,
         suspended,
         option::weighted(0.1, offset()),
     )
         .prop_map(
-            |((protected, deleted, copied, forced, generation), created, controls, refusal, suspended, finished)| {
+            |((protected, deleted, copied, forced, generation), created, controls, rejection, suspended, finished)| {
                 let mut case = case();
-                if let Some((code, count, next)) = refusal {
-                    case = case.refusal(code, count, next);
+                if let Some((code, count, next)) = rejection {
+                    case = case.rejection(code, count, next);
                 }
                 if let Some((is, since)) = suspended {
                     let status = if is { "True" } else { "False" };
@@ -149,7 +150,7 @@ fn bare() -> impl Strategy<Value = Case> {
                     case = case.finished(-since);
                 }
                 case.job(|job| {
-                    (job.protected, job.deleted, job.created) = (protected, deleted, created);
+                    (job.has_finalizer, job.deleted, job.created) = (protected, deleted, created);
                     (job.controls, job.generation) = (controls, generation);
                     job.owner_uid = copied.then(|| OTHER_UID.to_owned());
                     job.reconcile_at = forced.then(|| "now".to_owned());
@@ -170,7 +171,7 @@ fn stored() -> impl Strategy<Value = Case> {
     ]
 }
 
-fn found() -> impl Strategy<Value = Facts> {
+fn found() -> impl Strategy<Value = RemoteJob> {
     let status = select(vec!["QUEUED", "IN_PROGRESS", "COMPLETED", "FAILED", "PAUSED"]);
     let other = option::of(select(vec![
         tags(OTHER_UID, "c1"),
@@ -181,7 +182,7 @@ fn found() -> impl Strategy<Value = Facts> {
     let times = (option::of(time()), option::of(time()));
     (status, times, other, option::of(reason)).prop_map(|(status, (creation_time, completion_time), tags, reason)| {
         let base = reason.map_or_else(|| facts(status), failed);
-        Facts {
+        RemoteJob {
             job_status: status.to_owned(),
             creation_time,
             completion_time,
@@ -191,25 +192,25 @@ fn found() -> impl Strategy<Value = Facts> {
     })
 }
 
-fn record() -> impl Strategy<Value = Record> {
-    let other = Identity {
+fn record() -> impl Strategy<Value = Observation> {
+    let other = AccountRegion {
         region: "us-east-1".to_owned(),
         ..identity()
     };
     let unknown = vec![
         Unknown::NoPermit,
-        Unknown::Failed(fault(FaultKind::Ambiguous, "Timeout")),
+        Unknown::Failed(fault(AwsErrorKind::Ambiguous, "Timeout")),
         Unknown::OtherIdentity(Some(other)),
     ];
     prop_oneof![
         3 => found().prop_map(|facts| case().found(facts).seen.record),
-        2 => Just(Record::Absent { as_of: now() }),
-        1 => select(unknown).prop_map(Record::Unknown),
+        2 => Just(Observation::Absent { as_of: now() }),
+        1 => select(unknown).prop_map(Observation::Unknown),
     ]
 }
 
-fn reply() -> impl Strategy<Value = transcribe_operator::lifecycle::Fault> {
-    use FaultKind::{Absent, Ambiguous, Conflict, Denied, Invalid, NotSent, Throttled};
+fn reply() -> impl Strategy<Value = transcribe_operator::domain::AwsError> {
+    use AwsErrorKind::{Absent, Ambiguous, Conflict, Denied, Invalid, NotSent, Throttled};
     let kinds = vec![
         (Conflict, "ConflictException"),
         (Absent, "NotFoundException"),
@@ -314,10 +315,10 @@ impl World {
         } else {
             Sighting::None
         };
-        let look = look(subject, &case.desired, &sighting, &case.seen.rules, now);
+        let look = look(subject, &case.desired, &sighting, &case.seen.limits, now);
         let listed = match sighting {
-            Sighting::Listed { facts, as_of } => Record::Running { facts, as_of },
-            Sighting::None | Sighting::Left => Record::Unknown(Unknown::NotAsked),
+            Sighting::Listed { facts, as_of } => Observation::Running { facts, as_of },
+            Sighting::None | Sighting::Left => Observation::Unknown(Unknown::NotAsked),
         };
         let record = look.get.map_or(listed, |_| self.got(now));
         let key = look.key.map_or(KeyVerdict::NotNeeded, |_| self.key.clone());
@@ -327,9 +328,9 @@ impl World {
         })
     }
 
-    fn got(&self, now: Timestamp) -> Record {
+    fn got(&self, now: Timestamp) -> Observation {
         match &self.record {
-            Record::Absent { .. } => Record::Absent { as_of: now },
+            Observation::Absent { .. } => Observation::Absent { as_of: now },
             other => other.clone(),
         }
     }
@@ -366,7 +367,7 @@ fn pass(world: &World, status: JobStatus, now: Timestamp) -> Pass {
 
 /// Steps after which the object is another one, or gone.
 fn leaves(step: &Step) -> bool {
-    matches!(step, Step::Protect | Step::Release { .. } | Step::Expire)
+    matches!(step, Step::AddFinalizer | Step::RemoveFinalizer { .. } | Step::Expire)
 }
 
 /// More passes than any object needs while neither the time nor the world moves.
@@ -494,10 +495,10 @@ proptest! {
         let before = world.observe(world.case.seen.job.status.clone(), now());
         let seen = &before.seen;
         let Step::Submit(intent) = before.plan() else { return Ok(()) };
-        let rules = &seen.rules;
+        let rules = &seen.limits;
         prop_assert!(seen.permit && seen.skew <= rules.max_skew && seen.leader_for >= Duration::from_secs(5));
-        prop_assert!(before.desired.is_ok() && seen.identity.is_some() && seen.key_refusal().is_none());
-        prop_assert!(seen.job.protected && seen.job.deleted.is_none() && !seen.job.finished() && !seen.job.restored());
+        prop_assert!(before.desired.is_ok() && seen.identity.is_some() && transcribe_operator::domain::review::denial(&before.desired, &seen.key).is_none());
+        prop_assert!(seen.job.has_finalizer && seen.job.deleted.is_none() && !seen.job.finished() && !seen.job.restored());
         prop_assert!(!seen.job.controls.suspend);
         prop_assert_eq!((intent.started_at.0, intent.outcome), (now(), SubmissionOutcome::Sent));
         let Some(old) = seen.job.submission() else { return Ok(()) };
@@ -509,10 +510,10 @@ proptest! {
             prop_assert_eq!((&intent.job_name, &intent.request), (&old.job_name, &old.request));
             prop_assert_eq!((&intent.account, &intent.region), (&identity.account, &identity.region));
             prop_assert_eq!(&intent.first_started_at, &old.first_started_at);
-            prop_assert!(intent.quiet_at(rules) >= old.quiet_at(rules), "a danger was forgotten");
+            prop_assert!(intent.settled_at(rules) >= old.settled_at(rules), "a danger was forgotten");
         }
         if old.outcome == SubmissionOutcome::Sent {
-            prop_assert!(matches!(seen.record, Record::Absent { .. }), "not known to be absent");
+            prop_assert!(matches!(seen.record, Observation::Absent { .. }), "not known to be absent");
         }
     }
 
@@ -521,16 +522,16 @@ proptest! {
     fn an_end_is_safe(world in world()) {
         let before = world.observe(world.case.seen.job.status.clone(), now());
         let job = &before.seen.job;
-        let quiet = job.submission().is_none_or(|s| s.quiet(&before.seen.rules, now()));
+        let quiet = job.submission().is_none_or(|s| s.is_settled(&before.seen.limits, now()));
         match before.plan() {
             Step::DeleteRecord(_) => {
                 prop_assert!(job.deleted.is_some() && quiet);
-                let terminal = matches!(before.seen.record, Record::Terminal { .. });
+                let terminal = matches!(before.seen.record, Observation::Terminal { .. });
                 prop_assert!(terminal);
             }
-            Step::Release { .. } => prop_assert!(job.deleted.is_some() && quiet),
+            Step::RemoveFinalizer { .. } => prop_assert!(job.deleted.is_some() && quiet),
             Step::Withdraw => {
-                let absent = matches!(before.seen.record, Record::Absent { .. });
+                let absent = matches!(before.seen.record, Observation::Absent { .. });
                 prop_assert!(quiet && absent);
                 prop_assert!(job.submission().is_some_and(|s| !s.outcome.acknowledged()));
             }

@@ -2,7 +2,7 @@
 
 use transcribe_operator::{
     api::{conditions::Reason, status::SubmissionOutcome},
-    lifecycle::{Facts, Outcome, Unknown},
+    domain::{Outcome, RemoteJob, Unknown},
 };
 
 use crate::world::{
@@ -166,7 +166,7 @@ fn the_next_attempt() {
         row("a forced look does not wait", failed_once(30).forced(), "Submit #2"),
         row("suspension holds it back", failed_once(-1).suspended(), "Suspend").shows("Suspended/Suspended"),
         row(
-            "it binds the class anew, and a refusal there is the end: the spec is immutable by now",
+            "it binds the class anew, and a rejection there is the end: the spec is immutable by now",
             failed_once(-1).invalid(Reason::NoClass),
             "Fail NoClass",
         )
@@ -261,11 +261,11 @@ fn a_record_that_returned_is_no_longer_missing() {
 
 #[test]
 fn a_job_of_our_name_that_is_not_ours() {
-    let with_tags = |tags| Facts {
+    let with_tags = |tags| RemoteJob {
         tags,
         ..facts("IN_PROGRESS")
     };
-    let created = |seconds_ago| Facts {
+    let created = |seconds_ago| RemoteJob {
         creation_time: Some(ago(seconds_ago)),
         ..facts("COMPLETED")
     };
@@ -301,7 +301,7 @@ fn a_job_of_our_name_that_is_not_ours() {
         ),
         row(
             "no creation time",
-            conflict().found(Facts {
+            conflict().found(RemoteJob {
                 creation_time: None,
                 ..facts("QUEUED")
             }),
@@ -324,7 +324,7 @@ fn a_job_of_our_name_that_is_not_ours() {
         ),
         row(
             "nor its failure repeated",
-            acknowledged(MINUTE).limit(3).found(Facts {
+            acknowledged(MINUTE).limit(3).found(RemoteJob {
                 creation_time: Some(ago(HOUR)),
                 ..failed("x")
             }),

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use transcribe_operator::{
-    api::{Kind, class_words::AccessCheck, conditions::Reason, transcription_class::TranscriptionClass},
-    lifecycle::{
-        Class, Desired, Identity, KeyVerdict, Refusal, Request, Sighting, Step,
-        class::{Labels, default_class, select},
+    api::{Kind, class_patterns::AccessCheck, conditions::Reason, transcription_class::TranscriptionClass},
+    domain::{
+        AccountRegion, Class, Desired, KeyVerdict, Rejection, Request, Sighting, Step,
+        class::selection::{Labels, default_class, select},
         look,
     },
 };
 
 use crate::world::{ACCOUNT, KEY, REGION, UID, case, class, head, identity, now, rules, subject, tell, usable};
 
-fn bound(class: &Class, members: Value) -> Result<Desired, Refusal> {
+fn bound(class: &Class, members: Value) -> Result<Desired, Rejection> {
     let mut spec = json!({"media": {"mediaFileUri": "s3://media/calls/a.wav"}, "languageCode": "en-US"});
     spec.as_object_mut()
         .unwrap()
@@ -37,8 +37,8 @@ fn with_account(account: Option<&str>, members: Value) -> Class {
     class(account, spec)
 }
 
-fn refusal(class: &Class, members: Value) -> (Reason, String) {
-    let Refusal { reason, message, .. } = bound(class, members).unwrap_err();
+fn rejection(class: &Class, members: Value) -> (Reason, String) {
+    let Rejection { reason, message, .. } = bound(class, members).unwrap_err();
     (reason, message)
 }
 
@@ -51,13 +51,13 @@ fn what_is_not_listed_is_not_allowed() {
         json!({"settings": {"vocabularyName": "words"}}),
         json!({"jobExecutionSettings": {"allowDeferredExecution": true, "dataAccessRoleArn": "arn:aws:iam::111122223333:role/a"}}),
     ] {
-        assert_eq!(refusal(&silent, members.clone()).0, Reason::NotAllowed, "{members}");
+        assert_eq!(rejection(&silent, members.clone()).0, Reason::NotAllowed, "{members}");
     }
     let key = json!({"encryption": {"kmsKeyId": KEY}});
-    assert_eq!(refusal(&silent, key).0, Reason::KeyNotAllowed);
-    assert_eq!(refusal(&with(json!({"input": {}})), json!({})).0, Reason::NotAllowed);
+    assert_eq!(rejection(&silent, key).0, Reason::KeyNotAllowed);
+    assert_eq!(rejection(&with(json!({"input": {}})), json!({})).0, Reason::NotAllowed);
     assert_eq!(
-        refusal(&with(json!({"output": {}})), json!({})).0,
+        rejection(&with(json!({"output": {}})), json!({})).0,
         Reason::OutputRequired
     );
 }
@@ -91,7 +91,7 @@ fn an_output_key_fits_with_its_prefix_and_any_attempt() {
         let longest = "k".repeat(1024 - prefix.len());
         let desired = bound(&class, json!({"outputKey": longest})).unwrap();
         assert_eq!(desired.pin(None, 99).output_key.unwrap(), prefix.clone() + &longest);
-        let (reason, message) = refusal(&class, json!({"outputKey": format!("{longest}k")}));
+        let (reason, message) = rejection(&class, json!({"outputKey": format!("{longest}k")}));
         assert!(
             reason == Reason::NotAllowed && message.contains("1024"),
             "{prefix}: {message}"
@@ -103,7 +103,7 @@ fn an_output_key_fits_with_its_prefix_and_any_attempt() {
 fn the_default_key_is_in_the_classs_region_too() {
     let elsewhere = KEY.replace(REGION, "us-east-1");
     let class = with(json!({"encryption": {"defaultKmsKeyId": elsewhere}}));
-    assert_eq!(refusal(&class, json!({})).0, Reason::KeyRegionMismatch);
+    assert_eq!(rejection(&class, json!({})).0, Reason::KeyRegionMismatch);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn the_default_key_may_be_named_in_any_form() {
     }
     let class = with_account(None, json!({"encryption": {"defaultKmsKeyId": id}}));
     let other = json!({"encryption": {"kmsKeyId": KEY.replace("1234abcd", "0000abcd")}});
-    assert_eq!(refusal(&class, other).0, Reason::KeyNotAllowed);
+    assert_eq!(rejection(&class, other).0, Reason::KeyNotAllowed);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn added_pairs_are_counted_and_stay_within_the_bounds() {
     let two = adding(json!({"team": "{namespace}", "job": "{kind} {name}"}));
     let context = bound(&two, tenants(8)).unwrap().pinned.context;
     assert_eq!((context.len(), &*context["job"]), (10, "TranscriptionJob call"));
-    let (_, message) = refusal(&two, tenants(9));
+    let (_, message) = rejection(&two, tenants(9));
     assert!(message.contains("remove 1 of the context"), "{message}");
     assert_eq!(
         bound(&two, json!({})).unwrap().pinned.context.len(),
@@ -144,7 +144,7 @@ fn added_pairs_are_counted_and_stay_within_the_bounds() {
 
     let fitting = format!("{}{{kind}}", "x".repeat(1984));
     bound(&adding(json!({"team": fitting})), json!({})).unwrap();
-    let (reason, message) = refusal(&adding(json!({"team": format!("{fitting}y")})), json!({}));
+    let (reason, message) = rejection(&adding(json!({"team": format!("{fitting}y")})), json!({}));
     assert!(
         reason == Reason::NotAllowed && message.contains("at most 2000"),
         "{message}"
@@ -156,7 +156,7 @@ fn a_tenant_may_set_as_many_tags_as_there_is_room_for() {
     let tags = |count: usize| (0..count).map(|n| (format!("k{n}"), json!("v"))).collect::<Value>();
     let class = with(json!({"tags": {"a": "b", "c": "d"}}));
     assert_eq!(bound(&class, json!({"tags": tags(44)})).unwrap().pinned.tags.len(), 50);
-    let (_, message) = refusal(&class, json!({"tags": tags(45)}));
+    let (_, message) = rejection(&class, json!({"tags": tags(45)}));
     assert!(message.contains("remove 1"), "{message}");
 }
 
@@ -215,12 +215,12 @@ fn an_unjudged_key_is_neither_asked_about_nor_submitted() {
     };
     assert!(!asked(&unjudged) && asked(&judged));
 
-    let step = |desired: &Desired, identity: Identity| {
+    let step = |desired: &Desired, identity: AccountRegion| {
         let mut case = case().key(usable());
         case.desired = Ok(desired.clone());
         tell(&case.seen(|seen| seen.identity = Some(identity)).plan())
     };
-    let other_region = Identity {
+    let other_region = AccountRegion {
         region: "us-east-1".to_owned(),
         ..identity()
     };
@@ -299,7 +299,7 @@ fn the_default_class_is_the_newest_and_a_leaving_class_is_none() {
         let class = select(classes, wanted, Some(&Labels::new()));
         class
             .map(|class| class.metadata.name.clone().unwrap())
-            .map_err(|refusal| refusal.to_string())
+            .map_err(|rejection| rejection.to_string())
     };
     assert_eq!(chosen(&classes, None).as_deref(), Ok("a"));
     for class in &mut classes {

@@ -2,9 +2,9 @@
 //! every form of the reference.
 
 use transcribe_operator::{
-    api::{class_words::AccessCheck, conditions::Reason, types::KmsKeyRef},
-    lifecycle::{
-        Access, Fault, FaultKind, KeyFacts, KeySeen, KeyVerdict,
+    api::{class_patterns::AccessCheck, conditions::Reason, types::KmsKeyRef},
+    domain::{
+        Access, AwsError, AwsErrorKind, KeyFacts, KeySeen, KeyVerdict,
         key::{enforce, judge},
     },
 };
@@ -24,7 +24,7 @@ fn facts(state: &str) -> KeyFacts {
     }
 }
 
-fn verdict(reference: &str, facts: Result<KeyFacts, Fault>, access: Option<Access>) -> KeyVerdict {
+fn verdict(reference: &str, facts: Result<KeyFacts, AwsError>, access: Option<Access>) -> KeyVerdict {
     let reference: KmsKeyRef = reference.parse().unwrap();
     judge(&reference, Some(ACCOUNT), REGION, &KeySeen { facts, access })
 }
@@ -36,16 +36,22 @@ fn told(verdict: &KeyVerdict) -> String {
             assert_eq!(arn, KEY);
             if doubt.is_some() { "doubted" } else { "usable" }.to_owned()
         }
-        KeyVerdict::Refused(refusal) => format!("refused {}", refusal.reason.as_str()),
-        KeyVerdict::Unsettled { refusal, passes: true } => format!("waits {}", refusal.reason.as_str()),
-        KeyVerdict::Unsettled { refusal, passes: false } => format!("stalls {}", refusal.reason.as_str()),
+        KeyVerdict::Refused(rejection) => format!("refused {}", rejection.reason.as_str()),
+        KeyVerdict::Unsettled {
+            rejection,
+            passes: true,
+        } => format!("waits {}", rejection.reason.as_str()),
+        KeyVerdict::Unsettled {
+            rejection,
+            passes: false,
+        } => format!("stalls {}", rejection.reason.as_str()),
         KeyVerdict::NotAsked | KeyVerdict::NotNeeded => "nothing".to_owned(),
     }
 }
 
 #[test]
 fn every_state_with_every_answer_about_the_use() {
-    let unknown = Access::Unknown(fault(FaultKind::Throttled, "ThrottlingException"));
+    let unknown = Access::Unknown(fault(AwsErrorKind::Throttled, "ThrottlingException"));
     for (state, allowed, otherwise) in [
         ("Enabled", "usable", "doubted"),
         ("Updating", "doubted", "doubted"),
@@ -88,7 +94,7 @@ fn a_class_may_ask_for_proof_that_the_key_can_be_used() {
         (AccessCheck::Deny, Access::Allowed, "usable"),
         (
             AccessCheck::Deny,
-            Access::Unknown(fault(FaultKind::Ambiguous, "Timeout")),
+            Access::Unknown(fault(AwsErrorKind::Ambiguous, "Timeout")),
             "waits KmsUnreachable",
         ),
     ] {
@@ -103,41 +109,41 @@ fn a_class_may_ask_for_proof_that_the_key_can_be_used() {
 
 #[test]
 fn every_failure_to_answer_for_every_form() {
-    let denied = fault(FaultKind::Denied, "AccessDeniedException");
+    let denied = fault(AwsErrorKind::Denied, "AccessDeniedException");
     for (fault, named, alias) in [
         (denied, "doubted", "stalls KeyNotResolvable"),
         (
-            fault(FaultKind::Absent, "NotFoundException"),
+            fault(AwsErrorKind::Absent, "NotFoundException"),
             "refused KeyNotFound",
             "refused KeyNotFound",
         ),
         (
-            fault(FaultKind::Invalid, "InvalidArnException"),
+            fault(AwsErrorKind::Invalid, "InvalidArnException"),
             "refused KeyNotFound",
             "refused KeyNotFound",
         ),
         (
-            fault(FaultKind::Throttled, "ThrottlingException"),
+            fault(AwsErrorKind::Throttled, "ThrottlingException"),
             "waits KmsUnreachable",
             "waits KmsUnreachable",
         ),
         (
-            fault(FaultKind::Ambiguous, "Timeout"),
+            fault(AwsErrorKind::Ambiguous, "Timeout"),
             "waits KmsUnreachable",
             "waits KmsUnreachable",
         ),
         (
-            fault(FaultKind::NotSent, "NotSent"),
+            fault(AwsErrorKind::NotSent, "NotSent"),
             "waits KmsUnreachable",
             "waits KmsUnreachable",
         ),
         (
-            fault(FaultKind::NotSent, "ExpiredTokenException"),
+            fault(AwsErrorKind::NotSent, "ExpiredTokenException"),
             "waits KmsUnreachable",
             "waits KmsUnreachable",
         ),
         (
-            fault(FaultKind::Invalid, "SomethingNew"),
+            fault(AwsErrorKind::Invalid, "SomethingNew"),
             "waits KmsUnreachable",
             "waits KmsUnreachable",
         ),

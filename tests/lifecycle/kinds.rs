@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use transcribe_operator::{
     api::{Kind, conditions::Reason, status::PinnedRequest},
-    lifecycle::{Class, Desired, Refusal, Request},
+    domain::{Class, Desired, Rejection, Request},
 };
 
 use crate::world::{self, ACCOUNT, KEY, REGION, UID, head, subject};
@@ -28,7 +28,7 @@ fn class(changes: Value) -> Class {
     world::class(Some(ACCOUNT), spec)
 }
 
-fn bound(kind: Kind, members: Value, class: &Class) -> Result<Desired, Refusal> {
+fn bound(kind: Kind, members: Value, class: &Class) -> Result<Desired, Rejection> {
     let mut spec = crate::samples::minimal(kind);
     spec.as_object_mut()
         .unwrap()
@@ -41,8 +41,10 @@ fn pinned(kind: Kind, members: Value, class: &Class) -> PinnedRequest {
     bound(kind, members, class).unwrap().pin(Some(KEY), 1)
 }
 
-fn refusal(kind: Kind, members: Value, class: &Class) -> (Reason, String, String) {
-    let Refusal { reason, field, message } = bound(kind, members, class).unwrap_err();
+fn rejection(kind: Kind, members: Value, class: &Class) -> (Reason, String, String) {
+    let Rejection {
+        reason, field, message, ..
+    } = bound(kind, members, class).unwrap_err();
     (reason, field.unwrap(), message)
 }
 
@@ -81,7 +83,7 @@ fn where_output_goes_without_a_bucket() {
         (Kind::CallAnalyticsJob, "spec.outputLocation", true),
         (Kind::MedicalScribeJob, "spec.outputBucketName", false),
     ] {
-        let (reason, told, _) = refusal(kind, json!({}), &bare);
+        let (reason, told, _) = rejection(kind, json!({}), &bare);
         assert_eq!((reason, told.as_str()), (Reason::OutputRequired, field), "{kind}");
         match bound(kind, json!({}), &managed) {
             Ok(desired) => {
@@ -91,12 +93,12 @@ fn where_output_goes_without_a_bucket() {
                     warnings.iter().any(|told| told.starts_with(field)),
                     "{kind}: {warnings:?}"
                 );
-                let (reason, told, _) = refusal(kind, json!({"encryption": {"kmsKeyId": KEY}}), &managed);
+                let (reason, told, _) = rejection(kind, json!({"encryption": {"kmsKeyId": KEY}}), &managed);
                 assert_eq!((reason, told.as_str()), (Reason::OutputRequired, field), "{kind}");
             }
-            Err(refusal) => assert!(
-                !has_one && refusal.reason == Reason::OutputRequired,
-                "{kind}: {refusal}"
+            Err(rejection) => assert!(
+                !has_one && rejection.reason == Reason::OutputRequired,
+                "{kind}: {rejection}"
             ),
         }
     }
@@ -126,7 +128,7 @@ fn an_output_location_is_a_bucket_that_the_class_allows_and_a_place_below_its_pr
         ("s3://own-bucket/a%2f../b/", "percent-encoded"),
         ("s3://own-bucket//", "empty segment"),
     ] {
-        let (_, field, message) = refusal(kind, json!({"outputLocation": location}), &class);
+        let (_, field, message) = rejection(kind, json!({"outputLocation": location}), &class);
         assert_eq!(field, "spec.outputLocation", "{location}");
         assert!(message.contains(says), "{location}: {message}");
     }
@@ -135,7 +137,7 @@ fn an_output_location_is_a_bucket_that_the_class_allows_and_a_place_below_its_pr
 #[test]
 fn a_kind_whose_output_has_no_prefix_needs_a_class_that_says_so() {
     let class = class(json!({"output": {"bucketName": "class-bucket"}}));
-    let (reason, _, message) = refusal(Kind::MedicalScribeJob, json!({}), &class);
+    let (reason, _, message) = rejection(Kind::MedicalScribeJob, json!({}), &class);
     assert_eq!(reason, Reason::NotAllowed);
     assert!(message.contains("unprefixedKinds"), "{message}");
 }
@@ -152,7 +154,7 @@ fn a_class_that_asks_for_a_context_says_what_becomes_of_a_kind_without_one() {
             rules["kindsWithoutContext"] = json!(permission);
             class(json!({"encryption": rules}))
         };
-        let (_, field, message) = refusal(Kind::CallAnalyticsJob, json!({}), &class_that("Deny"));
+        let (_, field, message) = rejection(Kind::CallAnalyticsJob, json!({}), &class_that("Deny"));
         assert_eq!(field, "spec.encryption");
         assert!(message.contains("kindsWithoutContext"), "{message}");
         let desired = bound(Kind::CallAnalyticsJob, json!({}), &class_that("Allow")).unwrap();
@@ -168,7 +170,7 @@ fn the_role_that_reads_the_media() {
     let (usual, none) = (class(json!({})), class(json!({"dataAccess": null})));
     for kind in [Kind::CallAnalyticsJob, Kind::MedicalScribeJob] {
         assert_eq!(role(kind, named(ROLE), &usual).as_deref(), Some(ROLE), "{kind}");
-        let (reason, field, _) = refusal(kind, named(OTHER_ROLE), &usual);
+        let (reason, field, _) = rejection(kind, named(OTHER_ROLE), &usual);
         assert_eq!(
             (reason, field.as_str()),
             (Reason::NotAllowed, "spec.dataAccessRoleArn"),
@@ -178,7 +180,7 @@ fn the_role_that_reads_the_media() {
     assert_eq!(role(Kind::CallAnalyticsJob, json!({}), &usual), None);
     assert_eq!(role(Kind::CallAnalyticsJob, json!({}), &none), None);
     assert_eq!(role(Kind::MedicalScribeJob, json!({}), &usual).as_deref(), Some(ROLE));
-    let (reason, field, message) = refusal(Kind::MedicalScribeJob, json!({}), &none);
+    let (reason, field, message) = rejection(Kind::MedicalScribeJob, json!({}), &none);
     assert_eq!(
         (reason, field.as_str()),
         (Reason::RoleRequired, "spec.dataAccessRoleArn")
@@ -235,7 +237,7 @@ fn names_are_the_classs_to_allow_wherever_they_stand() {
         ),
         (Kind::MedicalScribeJob, filter, "vocabularyFilterName"),
     ] {
-        let (_, told, _) = refusal(kind, settings(kind, members), &class(json!({})));
+        let (_, told, _) = rejection(kind, settings(kind, members), &class(json!({})));
         assert_eq!(told, format!("spec.settings.{field}"), "{kind}");
         bound(
             kind,
@@ -249,6 +251,6 @@ fn names_are_the_classs_to_allow_wherever_they_stand() {
 #[test]
 fn redacted_media_is_the_classs_to_allow_too() {
     let elsewhere = json!({"media": {"redactedMediaFileUri": "s3://elsewhere/a.wav"}});
-    let (_, field, _) = refusal(Kind::CallAnalyticsJob, elsewhere, &class(json!({})));
+    let (_, field, _) = rejection(Kind::CallAnalyticsJob, elsewhere, &class(json!({})));
     assert_eq!(field, "spec.media.redactedMediaFileUri");
 }

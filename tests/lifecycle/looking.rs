@@ -7,7 +7,10 @@ use transcribe_operator::{
         conditions::{ENCRYPTION_READY, Reason},
         status::SubmissionOutcome,
     },
-    lifecycle::{KeyVerdict, Look, Sighting, Sweep, look, look::KeyToJudge},
+    domain::{
+        KeyVerdict, ListSnapshot, Look, Sighting,
+        job::look::{KeyToJudge, look},
+    },
 };
 
 use crate::world::{
@@ -27,7 +30,7 @@ fn told(look: &Look) -> String {
 
 fn looked(case: &Case, sighting: &Sighting) -> String {
     let Case { desired, seen } = case;
-    told(&look(&seen.job, desired, sighting, &seen.rules, now()))
+    told(&look(&seen.job, desired, sighting, &seen.limits, now()))
 }
 
 fn listed() -> Sighting {
@@ -47,7 +50,7 @@ fn each_pass_reads_no_more_than_it_needs() {
         ("and its key", case().key(KeyVerdict::NotAsked), None, "key, permit"),
         (
             "not before it is protected",
-            case().job(|job| job.protected = false),
+            case().job(|job| job.has_finalizer = false),
             None,
             "",
         ),
@@ -56,7 +59,7 @@ fn each_pass_reads_no_more_than_it_needs() {
         ("nor past its deadline", case().deadline(60), None, ""),
         (
             "nor while it waits",
-            case().refusal("ThrottlingException", 1, 5),
+            case().rejection("ThrottlingException", 1, 5),
             None,
             "",
         ),
@@ -86,10 +89,10 @@ fn each_pass_reads_no_more_than_it_needs() {
             "get, pinned key, permit",
         ),
         ("a sweep lists it: whose is it?", sent(5), listed(), "get, permit"),
-        ("not before its time", sent(5).refusal("Timeout", 1, 5), None, ""),
+        ("not before its time", sent(5).rejection("Timeout", 1, 5), None, ""),
         (
             "unless forced",
-            sent(5).refusal("Timeout", 1, 5).forced(),
+            sent(5).rejection("Timeout", 1, 5).forced(),
             None,
             "get, permit",
         ),
@@ -129,7 +132,7 @@ fn each_pass_reads_no_more_than_it_needs() {
             "get, permit",
         ),
         (
-            "a refusal for good: is it there?",
+            "a rejection for good: is it there?",
             refused("BadRequestException", 5),
             None,
             "get",
@@ -169,7 +172,7 @@ fn deleted_objects_that_need_no_record() {
         ("never submitted", case().deleted(5)),
         (
             "not protected",
-            acknowledged(HOUR).deleted(5).job(|job| job.protected = false),
+            acknowledged(HOUR).deleted(5).job(|job| job.has_finalizer = false),
         ),
         (
             "to be retained",
@@ -183,14 +186,14 @@ fn deleted_objects_that_need_no_record() {
 #[test]
 fn a_get_asks_for_the_record_as_the_intent_has_it() {
     let case = acknowledged(HOUR);
-    let look = look(&case.seen.job, &case.desired, &Sighting::Left, &case.seen.rules, now());
+    let look = look(&case.seen.job, &case.desired, &Sighting::Left, &case.seen.limits, now());
     let target = look.get.unwrap();
     assert_eq!((target.job_name, target.first_started_at), (job_name(1), ago(HOUR)));
 }
 
-fn sweep(begun_at: Timestamp, listed: &[&str]) -> Sweep {
+fn sweep(begun_at: Timestamp, listed: &[&str]) -> ListSnapshot {
     let running = listed.iter().map(|name| ((*name).to_owned(), facts("QUEUED")));
-    Sweep {
+    ListSnapshot {
         begun_at,
         running: running.collect(),
     }
@@ -201,7 +204,7 @@ fn only_a_sweep_begun_after_the_acknowledgement_shows_that_a_job_left() {
     let name = job_name(1);
     let job = acknowledged(MINUTE).with(|s| s.acknowledged_at = Some(MicroTime(ago(30))));
     let submission = job.seen.job.submission();
-    let of = |sweep: &Sweep| Sighting::of(Some(sweep), submission);
+    let of = |sweep: &ListSnapshot| Sighting::of(Some(sweep), submission);
     assert_eq!(of(&sweep(ago(29), &[])), Sighting::Left);
     assert_eq!(
         of(&sweep(ago(30), &[])),

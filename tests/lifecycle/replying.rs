@@ -6,7 +6,7 @@ use transcribe_operator::{
         conditions::{COMPLETE, ENCRYPTION_READY, FAILED, FINISHED, READY, RECONCILING, STALLED, SUSPENDED},
         status::{EncryptionMode, JobStatus, OutputStatus, SkippedFeature, SubmissionOutcome},
     },
-    lifecycle::{Facts, FaultKind, Outcome},
+    domain::{AwsErrorKind, Outcome, RemoteJob},
 };
 
 use crate::world::{
@@ -14,7 +14,7 @@ use crate::world::{
     usable,
 };
 
-fn reply(kind: FaultKind, code: &str) -> Outcome {
+fn reply(kind: AwsErrorKind, code: &str) -> Outcome {
     Outcome::Started(Err(fault(kind, code)))
 }
 
@@ -26,26 +26,26 @@ fn replies_to_a_start() {
             .shows("Reconciling/Queued")
             .back("+10m"),
         row("the name is taken: whose is it?", case(), "Submit #1")
-            .ends(reply(FaultKind::Conflict, "ConflictException"))
+            .ends(reply(AwsErrorKind::Conflict, "ConflictException"))
             .shows("Reconciling/Submitting")
             .back("+0s"),
         row("throttled", case(), "Submit #1")
-            .ends(reply(FaultKind::Throttled, "ThrottlingException"))
+            .ends(reply(AwsErrorKind::Throttled, "ThrottlingException"))
             .shows("Reconciling/Throttled"),
         row("the limit is reached", case(), "Submit #1")
-            .ends(reply(FaultKind::Throttled, "LimitExceededException"))
+            .ends(reply(AwsErrorKind::Throttled, "LimitExceededException"))
             .shows("Reconciling/Throttled"),
         row("denied", case(), "Submit #1")
-            .ends(reply(FaultKind::Denied, "AccessDeniedException"))
+            .ends(reply(AwsErrorKind::Denied, "AccessDeniedException"))
             .shows("Stalled/AccessDenied"),
         row("refused as it is", case(), "Submit #1")
-            .ends(reply(FaultKind::Invalid, "BadRequestException"))
+            .ends(reply(AwsErrorKind::Invalid, "BadRequestException"))
             .shows("Stalled/Refused"),
         row("never sent", case(), "Submit #1")
-            .ends(reply(FaultKind::NotSent, "NotSent"))
+            .ends(reply(AwsErrorKind::NotSent, "NotSent"))
             .shows("Reconciling/AwsUnreachable"),
         row("lost", case(), "Submit #1")
-            .ends(reply(FaultKind::Ambiguous, "Timeout"))
+            .ends(reply(AwsErrorKind::Ambiguous, "Timeout"))
             .shows("Reconciling/Submitting"),
     ]);
 }
@@ -63,27 +63,27 @@ fn the_intent_keeps_what_is_known_of_the_start() {
             SubmissionOutcome::Acknowledged,
         ),
         (
-            reply(FaultKind::Conflict, "ConflictException"),
+            reply(AwsErrorKind::Conflict, "ConflictException"),
             SubmissionOutcome::Conflict,
         ),
         (
-            reply(FaultKind::Throttled, "LimitExceededException"),
+            reply(AwsErrorKind::Throttled, "LimitExceededException"),
             SubmissionOutcome::Refused,
         ),
         (
-            reply(FaultKind::Denied, "AccessDeniedException"),
+            reply(AwsErrorKind::Denied, "AccessDeniedException"),
             SubmissionOutcome::Refused,
         ),
         (
-            reply(FaultKind::Invalid, "BadRequestException"),
+            reply(AwsErrorKind::Invalid, "BadRequestException"),
             SubmissionOutcome::Refused,
         ),
         (
-            reply(FaultKind::Absent, "NotFoundException"),
+            reply(AwsErrorKind::Absent, "NotFoundException"),
             SubmissionOutcome::Refused,
         ),
-        (reply(FaultKind::NotSent, "NotSent"), SubmissionOutcome::Refused),
-        (reply(FaultKind::Ambiguous, "Timeout"), SubmissionOutcome::Sent),
+        (reply(AwsErrorKind::NotSent, "NotSent"), SubmissionOutcome::Refused),
+        (reply(AwsErrorKind::Ambiguous, "Timeout"), SubmissionOutcome::Sent),
     ] {
         let submission = replied(&case(), &outcome).submission.unwrap();
         assert_eq!(submission.outcome, kept, "{outcome:?}");
@@ -94,14 +94,14 @@ fn the_intent_keeps_what_is_known_of_the_start() {
     }
 }
 
-/// The refusals in a row of one code, and after how long the next Start follows.
-fn delays(kind: FaultKind, code: &str, others_admitted: bool, times: usize) -> Vec<i64> {
+/// The rejections in a row of one code, and after how long the next Start follows.
+fn delays(kind: AwsErrorKind, code: &str, others_admitted: bool, times: usize) -> Vec<i64> {
     let mut case = case().seen(|seen| seen.others_admitted = others_admitted);
     let mut delays = Vec::new();
     for count in 1..=times {
         let after = replied(&case.clone().forced(), &reply(kind, code));
         let next = after.next_attempt_time.as_ref().unwrap().0;
-        assert_eq!(after.refusal.as_ref().unwrap().count, i32::try_from(count).unwrap());
+        assert_eq!(after.rejection.as_ref().unwrap().count, i32::try_from(count).unwrap());
         delays.push(next.duration_since(now()).as_secs());
         case = case.having(JobStatus {
             submission: None,
@@ -114,18 +114,18 @@ fn delays(kind: FaultKind, code: &str, others_admitted: bool, times: usize) -> V
 
 #[test]
 fn delays_grow_and_differ_between_objects() {
-    let throttled = delays(FaultKind::Throttled, "ThrottlingException", true, 10);
+    let throttled = delays(AwsErrorKind::Throttled, "ThrottlingException", true, 10);
     for (delay, least) in throttled.iter().zip([2, 4, 8, 16, 32, 64, 128, 256, 300, 300]) {
         assert!((least..=least * 5 / 4).contains(delay), "{throttled:?}");
     }
-    let refused = delays(FaultKind::Invalid, "BadRequestException", true, 8);
+    let refused = delays(AwsErrorKind::Invalid, "BadRequestException", true, 8);
     for (delay, least) in refused.iter().zip([60, 120, 240, 480, 960, 1920, 3600, 3600]) {
         assert!((least..=least * 5 / 4).contains(delay), "{refused:?}");
     }
     let next = |last: char| {
         let uid = crate::world::UID.replace('e', &last.to_string());
         let case = case().job(|job| (job.uid, job.owner_uid) = (uid.clone(), Some(uid)));
-        replied(&case, &reply(FaultKind::Invalid, "BadRequestException"))
+        replied(&case, &reply(AwsErrorKind::Invalid, "BadRequestException"))
             .next_attempt_time
             .unwrap()
             .0
@@ -136,9 +136,9 @@ fn delays_grow_and_differ_between_objects() {
 
 #[test]
 fn a_limit_that_only_this_job_meets_is_the_medias() {
-    let limit = || reply(FaultKind::Throttled, "LimitExceededException");
+    let limit = || reply(AwsErrorKind::Throttled, "LimitExceededException");
     let sixth = |others| {
-        let case = refused("LimitExceededException", -1).refusal("LimitExceededException", 5, -1);
+        let case = refused("LimitExceededException", -1).rejection("LimitExceededException", 5, -1);
         replied(&case.seen(|seen| seen.others_admitted = others), &limit())
     };
     assert_eq!(shown(&sixth(false)), "Reconciling/Throttled", "nobody is admitted");
@@ -146,10 +146,10 @@ fn a_limit_that_only_this_job_meets_is_the_medias() {
     assert_eq!(shown(&after_sixth), "Stalled/LimitOrInputTooLong");
     let wait = after_sixth.next_attempt_time.unwrap().0.duration_since(now());
     assert!(wait >= SignedDuration::from_mins(10), "{wait:#}");
-    let fifth = refused("LimitExceededException", -1).refusal("LimitExceededException", 4, -1);
+    let fifth = refused("LimitExceededException", -1).rejection("LimitExceededException", 4, -1);
     let fifth = replied(&fifth.seen(|seen| seen.others_admitted = true), &limit());
     assert_eq!(shown(&fifth), "Reconciling/Throttled");
-    let slow = delays(FaultKind::Throttled, "LimitExceededException", true, 12);
+    let slow = delays(AwsErrorKind::Throttled, "LimitExceededException", true, 12);
     assert!(
         slow[5..].is_sorted() && slow[5] >= 600 && (3600..=4500).contains(&slow[11]),
         "{slow:?}"
@@ -158,9 +158,9 @@ fn a_limit_that_only_this_job_meets_is_the_medias() {
 
 #[test]
 fn another_code_begins_to_count_anew() {
-    let case = refused("ThrottlingException", -1).refusal("ThrottlingException", 7, -1);
-    let after = replied(&case, &reply(FaultKind::Throttled, "LimitExceededException"));
-    assert_eq!(after.refusal.unwrap().count, 1);
+    let case = refused("ThrottlingException", -1).rejection("ThrottlingException", 7, -1);
+    let after = replied(&case, &reply(AwsErrorKind::Throttled, "LimitExceededException"));
+    assert_eq!(after.rejection.unwrap().count, 1);
 }
 
 #[test]
@@ -171,12 +171,12 @@ fn what_is_taken_back_after_a_lost_reply_was_not_refused() {
         "UnreadableReply",
         "InternalFailureException",
     ] {
-        let lost = case().status(&case().plan(), &reply(FaultKind::Ambiguous, code));
+        let lost = case().status(&case().plan(), &reply(AwsErrorKind::Ambiguous, code));
         let later = after(HOUR);
         let withdrawn = case()
             .having(lost)
             .suspended()
-            .record(transcribe_operator::lifecycle::Record::Absent { as_of: later });
+            .record(transcribe_operator::domain::Observation::Absent { as_of: later });
         let step = withdrawn.plan_at(later);
         assert_eq!(tell(&step), "Withdraw", "{code}");
         let status = withdrawn.status_at(&step, &Outcome::Pending, later);
@@ -188,7 +188,7 @@ fn what_is_taken_back_after_a_lost_reply_was_not_refused() {
 fn an_accepted_job_forgets_its_refusals() {
     let case = refused("ThrottlingException", -1);
     let after = replied(&case, &Outcome::Started(Ok(Box::new(facts("QUEUED")))));
-    assert_eq!((after.refusal, after.next_attempt_time), (None, None));
+    assert_eq!((after.rejection, after.next_attempt_time), (None, None));
     assert_eq!(after.job_status.as_deref(), Some("QUEUED"));
 }
 
@@ -220,7 +220,7 @@ fn a_completed_job_shows_its_results_once() {
         transcript_uri: Some("s3://transcripts/a.json".to_owned()),
         ..OutputStatus::default()
     };
-    let facts = Facts {
+    let facts = RemoteJob {
         creation_time: Some(ago(200)),
         completion_time: Some(ago(67)),
         language_code: Some("en-US".to_owned()),
@@ -308,7 +308,7 @@ fn a_second_start_keeps_the_attempt_and_its_first_time() {
     );
     assert_eq!(after.attempts.len(), 1);
     assert_eq!(
-        submission.quiet_at(&crate::world::rules()),
+        submission.settled_at(&crate::world::rules()),
         crate::world::after(crate::world::BOUND)
     );
 }

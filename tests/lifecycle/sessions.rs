@@ -2,9 +2,9 @@
 
 use transcribe_operator::{
     api::{Kind, conditions::Reason, status::JobStatus},
-    lifecycle::{
-        Fault, FaultKind, Outcome, Refusal, Step, Unknown,
-        fault::{NO_CREDENTIALS, NOT_SENT},
+    domain::{
+        AwsError, AwsErrorKind, Outcome, Rejection, Step, Unknown,
+        aws_error::{NO_CREDENTIALS, NOT_SENT},
     },
 };
 
@@ -12,11 +12,11 @@ use crate::world::{Case, acknowledged, case, check, fault, identity, plain, row}
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/transcribe-finance";
 
-fn denied() -> Fault {
-    Fault {
+fn denied() -> AwsError {
+    AwsError {
         message: "AWS does not let the operator assume its role (AccessDenied)".to_owned(),
         detail: Some(format!("AWS does not let the operator assume the role {ROLE}")),
-        ..fault(FaultKind::NotSent, NO_CREDENTIALS)
+        ..fault(AwsErrorKind::NotSent, NO_CREDENTIALS)
     }
 }
 
@@ -27,7 +27,7 @@ fn told(case: &Case, outcome: &Outcome) -> JobStatus {
 
 #[test]
 fn credentials_that_aws_does_not_give_are_told_as_such() {
-    let without = |fault: Fault| {
+    let without = |fault: AwsError| {
         case().seen(|seen| {
             seen.identity = None;
             seen.credentials = Some(fault);
@@ -37,7 +37,7 @@ fn credentials_that_aws_does_not_give_are_told_as_such() {
         row("the role is gone", without(denied()), "Wait AccessDenied +15s").shows("Reconciling/AccessDenied"),
         row(
             "STS does not answer",
-            without(fault(FaultKind::Ambiguous, "Timeout")),
+            without(fault(AwsErrorKind::Ambiguous, "Timeout")),
             "Wait AwsUnreachable +15s",
         ),
         row(
@@ -57,15 +57,15 @@ fn credentials_that_aws_does_not_give_are_told_as_such() {
 #[test]
 fn no_job_tells_the_role_of_its_class() {
     let of_class = |case: Case| case.job(|job| job.status.class = Some(plain(Kind::TranscriptionJob).class.clone()));
-    let unseen = |fault: Fault| {
+    let unseen = |fault: AwsError| {
         case().seen(|seen| {
             seen.identity = None;
             seen.credentials = Some(fault);
         })
     };
-    let silent = || Fault {
+    let silent = || AwsError {
         detail: Some(format!("AWS STS could not be asked for the role {ROLE}")),
-        ..fault(FaultKind::NotSent, NOT_SENT)
+        ..fault(AwsErrorKind::NotSent, NOT_SENT)
     };
     let refused = Outcome::Started(Err(denied()));
     for (says, case, outcome) in [
@@ -124,14 +124,14 @@ fn a_limit_of_the_class_is_named() {
 
 #[test]
 fn a_start_without_credentials_was_not_sent() {
-    assert_eq!(FaultKind::of_code(NO_CREDENTIALS), FaultKind::NotSent);
-    let status = transcribe_operator::api::status::RefusalStatus {
+    assert_eq!(AwsErrorKind::of_code(NO_CREDENTIALS), AwsErrorKind::NotSent);
+    let status = transcribe_operator::api::status::RejectionStatus {
         code: NO_CREDENTIALS.to_owned(),
         message: denied().message,
         count: 1,
         time: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(crate::world::now()),
         generation: 1,
     };
-    let told = Refusal::from(&status);
+    let told = Rejection::from(&status);
     assert_eq!((told.reason, told.message), (Reason::AccessDenied, denied().message));
 }

@@ -8,7 +8,7 @@ use transcribe_operator::{
         conditions::{FINISHED, Reason, SUSPENDED},
         status::{Submission, SubmissionOutcome},
     },
-    lifecycle::{KeyVerdict, Outcome, Step, plan::START_TAKES},
+    domain::{KeyVerdict, Outcome, Step, job::plan::START_TAKES},
 };
 
 use crate::world::{
@@ -21,7 +21,7 @@ fn a_new_object() {
     check([
         row(
             "the finalizer comes before anything in AWS",
-            case().job(|job| job.protected = false),
+            case().job(|job| job.has_finalizer = false),
             "Protect",
         )
         .shows("nothing")
@@ -183,7 +183,7 @@ fn suspension_and_the_start_deadline() {
 
 #[test]
 fn what_a_start_waits_for() {
-    let seen = |change: fn(&mut transcribe_operator::lifecycle::Observed)| case().seen(change);
+    let seen = |change: fn(&mut transcribe_operator::domain::Observed)| case().seen(change);
     check([
         row(
             "only the leader submits",
@@ -242,7 +242,7 @@ fn copies_and_finished_objects() {
             .back("never"),
         row(
             "and is not protected either",
-            copied().job(|job| job.protected = false),
+            copied().job(|job| job.has_finalizer = false),
             "Stall Restored",
         ),
         row(
@@ -340,7 +340,7 @@ fn the_class_says_how_long_a_job_stays_that_was_never_submitted() {
 fn a_start_whose_reply_was_lost() {
     check([
         row("it is asked for, and not yet", sent(5), "Rest +15s"),
-        row("not before its time", sent(5).refusal("Timeout", 1, 8), "Rest +8s"),
+        row("not before its time", sent(5).rejection("Timeout", 1, 8), "Rest +8s"),
         row(
             "AWS has it: it is acknowledged",
             sent(5).running(),
@@ -383,7 +383,7 @@ fn a_start_whose_reply_was_lost() {
         ),
         row(
             "no slot for the Get",
-            sent(5).unknown(transcribe_operator::lifecycle::Unknown::NoPermit),
+            sent(5).unknown(transcribe_operator::domain::Unknown::NoPermit),
             "Rest +1s",
         ),
         row(
@@ -473,15 +473,15 @@ fn a_submission_that_is_no_longer_allowed_is_taken_back() {
 #[test]
 fn after_a_withdrawal_the_object_is_as_new() {
     let case = sent(BOUND + 1).suspended().absent();
-    let after = case.status(&case.plan(), &transcribe_operator::lifecycle::Outcome::Pending);
+    let after = case.status(&case.plan(), &transcribe_operator::domain::Outcome::Pending);
     assert_eq!(
         (&after.submission, &after.job_name, &after.attempt),
         (&None, &None, &None)
     );
     assert!(after.attempts.is_empty() && after.encryption.is_none());
     let resumed = Case {
-        seen: transcribe_operator::lifecycle::Observed {
-            job: transcribe_operator::lifecycle::Subject {
+        seen: transcribe_operator::domain::Observed {
+            job: transcribe_operator::domain::JobView {
                 status: after,
                 ..crate::world::subject()
             },
@@ -495,7 +495,7 @@ fn after_a_withdrawal_the_object_is_as_new() {
 #[test]
 fn refused_starts() {
     let invalid = || refused("BadRequestException", MINUTE);
-    let withdrawn = |next| case().refusal("BadRequestException", 1, next);
+    let withdrawn = |next| case().rejection("BadRequestException", 1, next);
     check([
         row(
             "a throttled Start waits its time",
@@ -545,7 +545,7 @@ fn refused_starts() {
             "Submit #1",
         ),
         row(
-            "a refusal for good: AWS is asked, and has no such job",
+            "a rejection for good: AWS is asked, and has no such job",
             invalid().absent(),
             "Withdraw",
         )
@@ -569,25 +569,25 @@ fn refused_starts() {
         .back("+30s"),
         row("and it is tried again slowly", withdrawn(-1), "Submit #1"),
         row(
-            "a new generation lifts the refusal at once",
+            "a new generation lifts the rejection at once",
             withdrawn(30).job(|job| job.generation = 2),
             "Submit #1",
         ),
         row("so does a forced look", withdrawn(30).forced(), "Submit #1"),
         row(
             "denied access says so",
-            case().refusal("AccessDeniedException", 3, 30),
+            case().rejection("AccessDeniedException", 3, 30),
             "Stall AccessDenied",
         )
         .shows("Stalled/AccessDenied"),
         row(
             "a throttled Start that was taken back waits its time too",
-            case().refusal("ThrottlingException", 3, 30),
+            case().rejection("ThrottlingException", 3, 30),
             "Wait Throttled +30s",
         )
         .shows("Reconciling/Throttled"),
         row(
-            "a refusal for good ends a later attempt: it cannot be corrected any more",
+            "a rejection for good ends a later attempt: it cannot be corrected any more",
             invalid().attempt(2).absent(),
             "Fail Refused",
         )
@@ -603,10 +603,10 @@ fn refused_starts() {
 #[test]
 fn a_corrected_spec_starts_with_a_clean_slate() {
     let case = case()
-        .refusal("BadRequestException", 7, 3000)
+        .rejection("BadRequestException", 7, 3000)
         .job(|job| job.generation = 2);
-    let after = case.status(&case.plan(), &transcribe_operator::lifecycle::Outcome::Pending);
-    assert_eq!((&after.refusal, &after.next_attempt_time), (&None, &None));
+    let after = case.status(&case.plan(), &transcribe_operator::domain::Outcome::Pending);
+    assert_eq!((&after.rejection, &after.next_attempt_time), (&None, &None));
     assert_eq!(after.observed_generation, Some(2));
 }
 
@@ -614,9 +614,9 @@ fn a_corrected_spec_starts_with_a_clean_slate() {
 fn an_edit_of_the_controls_keeps_what_is_known_of_a_throttled_start() {
     let edited = refused("ThrottlingException", 8).job(|job| job.generation = 2);
     let edited = edited.seen(|seen| seen.permit = false);
-    let after = edited.status(&edited.plan(), &transcribe_operator::lifecycle::Outcome::Pending);
+    let after = edited.status(&edited.plan(), &transcribe_operator::domain::Outcome::Pending);
     assert_eq!(
-        after.refusal, edited.seen.job.status.refusal,
+        after.rejection, edited.seen.job.status.rejection,
         "without it the intent would be taken back"
     );
 }

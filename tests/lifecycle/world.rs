@@ -13,12 +13,13 @@ use transcribe_operator::{
     api::{
         Kind, TAG_CLUSTER, TAG_UID,
         conditions::{COMPLETE, FAILED, FINISHED, READY, RECONCILING, Reason, STALLED, SUSPENDED},
-        status::{Attempt, JobStatus, PinnedRequest, RefusalStatus, Submission, SubmissionOutcome},
+        status::{Attempt, JobStatus, PinnedRequest, RejectionStatus, Submission, SubmissionOutcome},
         transcription_class::TranscriptionClass,
     },
-    lifecycle::{
-        Class, Controls, Desired, Facts, Fault, FaultKind, Identity, JobName, KeyVerdict, NameHead, Observed, Outcome,
-        Record, Refusal, Request, Rules, Step, Subject, Unknown, plan, requeue, status,
+    domain::{
+        AccountRegion, AwsError, AwsErrorKind, Class, Controls, Desired, JobName, JobView, KeyVerdict, NamePrefix,
+        Observation, Observed, Outcome, ProtocolLimits, Rejection, RemoteJob, Request, Step, Unknown, plan, requeue,
+        status,
     },
 };
 
@@ -47,18 +48,18 @@ pub fn ago(seconds: i64) -> Timestamp {
     after(-seconds)
 }
 
-pub fn rules() -> Rules {
-    Rules {
-        head: head(),
+pub fn rules() -> ProtocolLimits {
+    ProtocolLimits {
+        prefix: head(),
         signature_window: Duration::from_mins(15),
         max_skew: Duration::from_secs(150),
         deletion_max_wait: Duration::from_mins(2),
-        key_retry: Duration::from_mins(5),
+        key_recheck_interval: Duration::from_mins(5),
     }
 }
 
-pub fn head() -> NameHead {
-    NameHead::new("c1").unwrap()
+pub fn head() -> NamePrefix {
+    NamePrefix::new("c1").unwrap()
 }
 
 pub fn job_name(attempt: i32) -> String {
@@ -67,7 +68,7 @@ pub fn job_name(attempt: i32) -> String {
 
 pub fn named(uid: &str, attempt: i32, retain: bool) -> String {
     let name = JobName {
-        head: head(),
+        prefix: head(),
         uid: uid.to_owned(),
         attempt,
         retain,
@@ -75,8 +76,8 @@ pub fn named(uid: &str, attempt: i32, retain: bool) -> String {
     name.to_string()
 }
 
-pub fn identity() -> Identity {
-    Identity {
+pub fn identity() -> AccountRegion {
+    AccountRegion {
         account: ACCOUNT.to_owned(),
         region: REGION.to_owned(),
     }
@@ -130,15 +131,15 @@ pub fn encrypted(kind: Kind) -> &'static Desired {
     &ALL[&kind]
 }
 
-pub fn subject() -> Subject {
-    Subject {
+pub fn subject() -> JobView {
+    JobView {
         namespace: "team".to_owned(),
         name: "call".to_owned(),
         uid: UID.to_owned(),
         generation: 1,
         created: ago(MINUTE),
         deleted: None,
-        protected: true,
+        has_finalizer: true,
         owner_uid: Some(UID.to_owned()),
         reconcile_at: None,
         class_name: None,
@@ -148,31 +149,31 @@ pub fn subject() -> Subject {
 }
 
 /// Running since a minute, with our tags.
-pub fn facts(job_status: &str) -> Facts {
+pub fn facts(job_status: &str) -> RemoteJob {
     let tags = [(TAG_UID, UID), (TAG_CLUSTER, "c1")];
-    Facts {
+    RemoteJob {
         job_status: job_status.to_owned(),
         creation_time: Some(ago(30)),
         tags: Some(tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into()),
-        ..Facts::default()
+        ..RemoteJob::default()
     }
 }
 
-pub fn failed(reason: &str) -> Facts {
-    Facts {
+pub fn failed(reason: &str) -> RemoteJob {
+    RemoteJob {
         failure_reason: Some(reason.to_owned()),
         ..facts("FAILED")
     }
 }
 
-pub fn fault(kind: FaultKind, code: &str) -> Fault {
-    Fault::new(kind, code, format!("{code} it is"))
+pub fn fault(kind: AwsErrorKind, code: &str) -> AwsError {
+    AwsError::new(kind, code, format!("{code} it is"))
 }
 
 /// One object, what is wanted of it and what was seen: first a job that can be submitted at once.
 #[derive(Clone, Debug)]
 pub struct Case {
-    pub desired: Result<Desired, Refusal>,
+    pub desired: Result<Desired, Rejection>,
     pub seen: Observed,
 }
 
@@ -204,7 +205,9 @@ pub fn acknowledged(seconds_ago: i64) -> Case {
 
 /// A Start that AWS refused, to be tried again so many seconds from now.
 pub fn refused(code: &str, next: i64) -> Case {
-    case().intent(SubmissionOutcome::Refused, MINUTE).refusal(code, 1, next)
+    case()
+        .intent(SubmissionOutcome::Refused, MINUTE)
+        .rejection(code, 1, next)
 }
 
 /// The first attempt has failed, and the next one is due so many seconds from now.
@@ -232,7 +235,7 @@ impl Case {
         self
     }
 
-    pub fn job(mut self, change: impl FnOnce(&mut Subject)) -> Self {
+    pub fn job(mut self, change: impl FnOnce(&mut JobView)) -> Self {
         change(&mut self.seen.job);
         self
     }
@@ -259,7 +262,7 @@ impl Case {
             started_at: at,
             outcome,
             acknowledged_at: None,
-            stray_until: None,
+            in_flight_until: None,
             absent_since: None,
         });
         job.status.attempts = vec![attempt(&name, 1, ago(seconds_ago))];
@@ -296,16 +299,16 @@ impl Case {
 
     /// An earlier lost request of this attempt could land until then.
     pub fn stray(self, seconds: i64) -> Self {
-        self.with(|s| s.stray_until = Some(MicroTime(after(seconds))))
+        self.with(|s| s.in_flight_until = Some(MicroTime(after(seconds))))
     }
 
     pub fn absent_since(self, seconds_ago: i64) -> Self {
         self.with(|s| s.absent_since = Some(MicroTime(ago(seconds_ago))))
     }
 
-    pub fn refusal(self, code: &str, count: i32, next: i64) -> Self {
+    pub fn rejection(self, code: &str, count: i32, next: i64) -> Self {
         self.job(|job| {
-            job.status.refusal = Some(RefusalStatus {
+            job.status.rejection = Some(RejectionStatus {
                 code: code.to_owned(),
                 message: format!("{code} it is"),
                 count,
@@ -358,7 +361,7 @@ impl Case {
     }
 
     pub fn invalid(mut self, reason: Reason) -> Self {
-        self.desired = Err(Refusal::new(reason, "fix it"));
+        self.desired = Err(Rejection::new(reason, "fix it"));
         self
     }
 
@@ -369,7 +372,7 @@ impl Case {
         self
     }
 
-    pub fn record(self, record: Record) -> Self {
+    pub fn record(self, record: Observation) -> Self {
         self.seen(|seen| seen.record = record)
     }
 
@@ -381,12 +384,12 @@ impl Case {
         self.found(facts("COMPLETED"))
     }
 
-    pub fn found(self, facts: Facts) -> Self {
+    pub fn found(self, facts: RemoteJob) -> Self {
         let (facts, as_of) = (Box::new(facts), now());
         self.record(if facts.terminal() {
-            Record::Terminal { facts, as_of }
+            Observation::Terminal { facts, as_of }
         } else {
-            Record::Running { facts, as_of }
+            Observation::Running { facts, as_of }
         })
     }
 
@@ -396,19 +399,19 @@ impl Case {
 
     pub fn absent_as_of(self, seconds_ago: i64) -> Self {
         let as_of = ago(seconds_ago);
-        self.record(Record::Absent { as_of })
+        self.record(Observation::Absent { as_of })
     }
 
     pub fn unknown(self, why: Unknown) -> Self {
-        self.record(Record::Unknown(why))
+        self.record(Observation::Unknown(why))
     }
 
     pub fn unreachable(self) -> Self {
-        self.unknown(Unknown::Failed(fault(FaultKind::Ambiguous, "Timeout")))
+        self.unknown(Unknown::Failed(fault(AwsErrorKind::Ambiguous, "Timeout")))
     }
 
     pub fn other_account(self) -> Self {
-        let other = Identity {
+        let other = AccountRegion {
             account: "999999999999".to_owned(),
             region: REGION.to_owned(),
         };
@@ -459,7 +462,7 @@ pub fn usable() -> KeyVerdict {
 
 pub fn bad_key() -> KeyVerdict {
     let message = "the key is in another Region";
-    KeyVerdict::Refused(Refusal::field(
+    KeyVerdict::Refused(Rejection::field(
         Reason::KeyRegionMismatch,
         "spec.encryption.kmsKeyId",
         message,
@@ -468,7 +471,7 @@ pub fn bad_key() -> KeyVerdict {
 
 pub fn unsettled(reason: Reason, passes: bool) -> KeyVerdict {
     KeyVerdict::Unsettled {
-        refusal: Refusal::field(reason, "spec.encryption.kmsKeyId", "not known"),
+        rejection: Rejection::field(reason, "spec.encryption.kmsKeyId", "not known"),
         passes,
     }
 }
@@ -485,33 +488,36 @@ pub fn refused_key(minutes: i64) -> Case {
 pub fn tell(step: &Step) -> String {
     let number = |name: &str| JobName::parse(name).map_or(0, |name| name.attempt);
     match step {
-        Step::Rest { until: None } => "Rest".to_owned(),
-        Step::Rest { until: Some(until) } => format!("Rest {}", from_now(*until)),
-        Step::Protect => "Protect".to_owned(),
+        Step::NoOp { until: None } => "Rest".to_owned(),
+        Step::NoOp { until: Some(until) } => format!("Rest {}", from_now(*until)),
+        Step::AddFinalizer => "Protect".to_owned(),
         Step::Submit(intent) => submit(intent),
         Step::Follow(facts) => format!("Follow {}", facts.job_status),
-        Step::Conclude(facts) => format!("Conclude {}", facts.job_status),
-        Step::TryAgain(_, at) => format!("TryAgain {}", from_now(*at)),
-        Step::Missing(as_of) => format!("Missing {}", from_now(*as_of)),
+        Step::Complete(facts) => format!("Conclude {}", facts.job_status),
+        Step::Retry(_, at) => format!("TryAgain {}", from_now(*at)),
+        Step::NoteAbsent(as_of) => format!("Missing {}", from_now(*as_of)),
         Step::Withdraw => "Withdraw".to_owned(),
         Step::Wait(wait) => {
             let until = wait.until.map(|until| format!(" {}", from_now(until)));
             format!("Wait {}{}", wait.reason.as_str(), until.unwrap_or_default())
         }
         Step::Suspend => "Suspend".to_owned(),
-        Step::Stall(refusal) => format!("Stall {}", refusal.reason.as_str()),
-        Step::Fail(refusal) => format!("Fail {}", refusal.reason.as_str()),
+        Step::Stall(rejection) => format!("Stall {}", rejection.reason.as_str()),
+        Step::Fail(rejection) => format!("Fail {}", rejection.reason.as_str()),
         Step::DeleteRecord(target) => format!("DeleteRecord #{}", number(&target.job_name)),
-        Step::Forget(target) => format!("Forget #{}", number(&target.job_name)),
-        Step::Release { left: None } => "Release".to_owned(),
-        Step::Release { left: Some(name) } => format!("Release, #{} left", number(name)),
+        Step::MarkRecordGone(target) => format!("Forget #{}", number(&target.job_name)),
+        Step::RemoveFinalizer { left: None } => "Release".to_owned(),
+        Step::RemoveFinalizer { left: Some(name) } => format!("Release, #{} left", number(name)),
         Step::Expire => "Expire".to_owned(),
     }
 }
 
 fn submit(intent: &Submission) -> String {
     let key = intent.request.kms_key_arn.as_ref().map_or("", |_| " with key");
-    let stray = intent.stray_until.as_ref().map(|t| format!(" stray {}", from_now(t.0)));
+    let stray = intent
+        .in_flight_until
+        .as_ref()
+        .map(|t| format!(" stray {}", from_now(t.0)));
     format!("Submit #{}{key}{}", intent.attempt, stray.unwrap_or_default())
 }
 

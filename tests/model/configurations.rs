@@ -2,9 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use transcribe_operator::lifecycle::Controls;
+use transcribe_operator::domain::Controls;
 
-use crate::world::{ANY, Budget, Fault};
+use crate::world::{ANY, AwsError, Budget};
 
 /// What the object's request and its class make of each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,9 +93,9 @@ pub const BASE: Configuration = Configuration {
 
 /// A few of what happens anywhere.
 const USUAL: Budget = Budget::NONE
-    .with(Fault::Crash, 1)
-    .with(Fault::LostReply, 1)
-    .with(Fault::Delete, 1);
+    .with(AwsError::Crash, 1)
+    .with(AwsError::LostReply, 1)
+    .with(AwsError::Delete, 1);
 
 /// Never, as far as the model goes.
 const NEVER: u64 = 1000;
@@ -107,33 +107,33 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         deletion_wait: 1,
         sweeper: true,
         faults: USUAL
-            .with(Fault::Crash, ANY)
-            .with(Fault::LostReply, ANY)
-            .with(Fault::Unreachable, ANY),
+            .with(AwsError::Crash, ANY)
+            .with(AwsError::LostReply, ANY)
+            .with(AwsError::Unreachable, ANY),
         ..BASE
     },
     Configuration {
         name: "throttle",
         about: "throttling without end, between lost replies",
         faults: Budget::NONE
-            .with(Fault::LostReply, 2)
-            .with(Fault::Throttle, ANY)
-            .with(Fault::Suspend, 1)
-            .with(Fault::Delete, 1),
+            .with(AwsError::LostReply, 2)
+            .with(AwsError::Throttle, ANY)
+            .with(AwsError::Suspend, 1)
+            .with(AwsError::Delete, 1),
         ..BASE
     },
     Configuration {
         name: "frozen",
         about: "the process stands still between any two steps; its Start goes out late",
         freezes: true,
-        faults: Budget::NONE.with(Fault::LostReply, 1).with(Fault::Delete, 1),
+        faults: Budget::NONE.with(AwsError::LostReply, 1).with(AwsError::Delete, 1),
         ..BASE
     },
     Configuration {
         name: "frozen, suspended",
         about: "the process stands still while its submission is taken back",
         freezes: true,
-        faults: Budget::NONE.with(Fault::LostReply, 1).with(Fault::Suspend, 1),
+        faults: Budget::NONE.with(AwsError::LostReply, 1).with(AwsError::Suspend, 1),
         ..BASE
     },
     Configuration {
@@ -142,7 +142,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         deletion_wait: 1,
         sweeper: true,
         processes: 2,
-        faults: Budget::NONE.with(Fault::LostReply, 1).with(Fault::Delete, 1),
+        faults: Budget::NONE.with(AwsError::LostReply, 1).with(AwsError::Delete, 1),
         ..BASE
     },
     Configuration {
@@ -152,7 +152,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         freezes: true,
         patience: 0,
         window: 1,
-        faults: Budget::NONE.with(Fault::Delete, 1),
+        faults: Budget::NONE.with(AwsError::Delete, 1),
         ..BASE
     },
     Configuration {
@@ -161,7 +161,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         processes: 2,
         clocks: [1, -1],
         max_skew: 1,
-        faults: Budget::NONE.with(Fault::LostReply, 1).with(Fault::Delete, 1),
+        faults: Budget::NONE.with(AwsError::LostReply, 1).with(AwsError::Delete, 1),
         ..BASE
     },
     Configuration {
@@ -170,7 +170,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         processes: 2,
         clocks: [0, 4],
         max_skew: 1,
-        faults: Budget::NONE.with(Fault::LostReply, 1).with(Fault::Suspend, 1),
+        faults: Budget::NONE.with(AwsError::LostReply, 1).with(AwsError::Suspend, 1),
         ..BASE
     },
     Configuration {
@@ -179,7 +179,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         deletion_wait: 1,
         sweeper: true,
         lag: 1,
-        faults: USUAL.with(Fault::Suspend, 1),
+        faults: USUAL.with(AwsError::Suspend, 1),
         ..BASE
     },
     Configuration {
@@ -190,7 +190,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         clocks: [1, 0],
         exact: true,
         tags: false,
-        faults: Budget::NONE.with(Fault::Crash, 2),
+        faults: Budget::NONE.with(AwsError::Crash, 2),
         ..BASE
     },
     Configuration {
@@ -209,17 +209,17 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         about: "suspend and resume, with a deadline for the start",
         suspended: true,
         start_deadline: Some(3),
-        faults: Budget::NONE.with(Fault::LostReply, 2).with(Fault::Suspend, 3),
+        faults: Budget::NONE.with(AwsError::LostReply, 2).with(AwsError::Suspend, 3),
         ..BASE
     },
     Configuration {
         name: "refused",
         about: "AWS refuses the request; the user asks for a look",
         faults: Budget::NONE
-            .with(Fault::Refuse, 2)
-            .with(Fault::LostReply, 1)
-            .with(Fault::Suspend, 1)
-            .with(Fault::Delete, 1),
+            .with(AwsError::Refuse, 2)
+            .with(AwsError::LostReply, 1)
+            .with(AwsError::Suspend, 1)
+            .with(AwsError::Delete, 1),
         ..BASE
     },
     Configuration {
@@ -227,7 +227,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         about: "the class goes and comes back",
         bindings: &[Binding::Plain, Binding::NoClass],
         start_deadline: Some(3),
-        faults: USUAL.with(Fault::Binding, 2),
+        faults: USUAL.with(AwsError::Binding, 2),
         ..BASE
     },
     Configuration {
@@ -236,9 +236,9 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         bindings: &[Binding::Key, Binding::KeyRefused],
         backoff_limit: 1,
         faults: Budget::NONE
-            .with(Fault::LostReply, 1)
-            .with(Fault::Binding, 2)
-            .with(Fault::JobFails, 1),
+            .with(AwsError::LostReply, 1)
+            .with(AwsError::Binding, 2)
+            .with(AwsError::JobFails, 1),
         ..BASE
     },
     Configuration {
@@ -246,9 +246,9 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         about: "two attempts, and no sweeper that would hide a leak",
         backoff_limit: 1,
         faults: Budget::NONE
-            .with(Fault::LostReply, 2)
-            .with(Fault::JobFails, 2)
-            .with(Fault::Delete, 1),
+            .with(AwsError::LostReply, 2)
+            .with(AwsError::JobFails, 2)
+            .with(AwsError::Delete, 1),
         ..BASE
     },
     Configuration {
@@ -257,9 +257,9 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         backoff_limit: 1,
         freezes: true,
         faults: Budget::NONE
-            .with(Fault::JobFails, 2)
-            .with(Fault::Refuse, 1)
-            .with(Fault::Crash, 1),
+            .with(AwsError::JobFails, 2)
+            .with(AwsError::Refuse, 1)
+            .with(AwsError::Crash, 1),
         ..BASE
     },
     Configuration {
@@ -267,7 +267,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         about: "the second attempt is sent too late",
         backoff_limit: 1,
         freezes: true,
-        faults: Budget::NONE.with(Fault::JobFails, 2).with(Fault::Suspend, 1),
+        faults: Budget::NONE.with(AwsError::JobFails, 2).with(AwsError::Suspend, 1),
         ..BASE
     },
     Configuration {
@@ -275,16 +275,16 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         about: "a third party deletes the record of an acknowledged job",
         backoff_limit: 1,
         faults: Budget::NONE
-            .with(Fault::LostReply, 1)
-            .with(Fault::JobFails, 1)
-            .with(Fault::Vanish, 1)
-            .with(Fault::Delete, 1),
+            .with(AwsError::LostReply, 1)
+            .with(AwsError::JobFails, 1)
+            .with(AwsError::Vanish, 1)
+            .with(AwsError::Delete, 1),
         ..BASE
     },
     Configuration {
         name: "vanished unseen",
         about: "a third party deletes a record before its acknowledgement: the documented residual, paid twice",
-        faults: USUAL.with(Fault::VanishUnseen, 1),
+        faults: USUAL.with(AwsError::VanishUnseen, 1),
         ..BASE
     },
     Configuration {
@@ -292,7 +292,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         about: "somebody makes a job of our name, and AWS returns tags",
         deletion_wait: 1,
         sweeper: true,
-        faults: USUAL.with(Fault::Plant, 1),
+        faults: USUAL.with(AwsError::Plant, 1),
         ..BASE
     },
     Configuration {
@@ -300,7 +300,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         about: "somebody made a job of our name, and only its age tells",
         tags: false,
         exact: true,
-        faults: USUAL.with(Fault::Plant, 1),
+        faults: USUAL.with(AwsError::Plant, 1),
         ..BASE
     },
     Configuration {
@@ -310,7 +310,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         sweeper: true,
         retain: true,
         backoff_limit: 1,
-        faults: USUAL.with(Fault::JobFails, 1),
+        faults: USUAL.with(AwsError::JobFails, 1),
         ..BASE
     },
     Configuration {
@@ -320,9 +320,9 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         sweeper: true,
         ttl: Some(1),
         faults: Budget::NONE
-            .with(Fault::Crash, ANY)
-            .with(Fault::LostReply, 1)
-            .with(Fault::JobFails, 1),
+            .with(AwsError::Crash, ANY)
+            .with(AwsError::LostReply, 1)
+            .with(AwsError::JobFails, 1),
         ..BASE
     },
     Configuration {
@@ -331,10 +331,10 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         deletion_wait: 1,
         sweeper: true,
         faults: Budget::NONE
-            .with(Fault::LostReply, 1)
-            .with(Fault::Suspend, 1)
-            .with(Fault::Delete, 1)
-            .with(Fault::Identity, 2),
+            .with(AwsError::LostReply, 1)
+            .with(AwsError::Suspend, 1)
+            .with(AwsError::Delete, 1)
+            .with(AwsError::AccountRegion, 2),
         ..BASE
     },
     Configuration {
@@ -344,9 +344,9 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         sweeper: true,
         identity_returns: false,
         faults: Budget::NONE
-            .with(Fault::LostReply, 1)
-            .with(Fault::Delete, 1)
-            .with(Fault::Identity, 1),
+            .with(AwsError::LostReply, 1)
+            .with(AwsError::Delete, 1)
+            .with(AwsError::AccountRegion, 1),
         ..BASE
     },
     Configuration {
@@ -356,27 +356,27 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         sweeper: true,
         freezes: true,
         faults: Budget::NONE
-            .with(Fault::LostReply, 1)
-            .with(Fault::Delete, 1)
-            .with(Fault::Strip, 1),
+            .with(AwsError::LostReply, 1)
+            .with(AwsError::Delete, 1)
+            .with(AwsError::Strip, 1),
         ..BASE
     },
     Configuration {
         name: "copy",
         about: "the object is copied with all of its metadata and status while its start is in doubt; the copy is set free",
         faults: Budget::NONE
-            .with(Fault::LostReply, 1)
-            .with(Fault::Copy, 1)
-            .with(Fault::Adopt, 1),
+            .with(AwsError::LostReply, 1)
+            .with(AwsError::Copy, 1)
+            .with(AwsError::Adopt, 1),
         ..BASE
     },
     Configuration {
         name: "copy, deleted",
         about: "the original or the copy is deleted",
         faults: Budget::NONE
-            .with(Fault::Copy, 1)
-            .with(Fault::Adopt, 1)
-            .with(Fault::Delete, 2),
+            .with(AwsError::Copy, 1)
+            .with(AwsError::Adopt, 1)
+            .with(AwsError::Delete, 2),
         ..BASE
     },
     Configuration {
@@ -384,7 +384,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         about: "the copy is made and set free while the sweeper is at work",
         deletion_wait: 1,
         sweeper: true,
-        faults: Budget::NONE.with(Fault::Copy, 1).with(Fault::Adopt, 1),
+        faults: Budget::NONE.with(AwsError::Copy, 1).with(AwsError::Adopt, 1),
         ..BASE
     },
     Configuration {
@@ -393,9 +393,9 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         processes: 2,
         cluster_ids: &["c0ffee", "decaf"],
         faults: Budget::NONE
-            .with(Fault::Copy, 1)
-            .with(Fault::Adopt, 1)
-            .with(Fault::Delete, 1),
+            .with(AwsError::Copy, 1)
+            .with(AwsError::Adopt, 1)
+            .with(AwsError::Delete, 1),
         ..BASE
     },
     Configuration {
@@ -405,7 +405,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         sweeper: true,
         processes: 2,
         cluster_ids: &["c0ffee", "c0ffee"],
-        faults: Budget::NONE.with(Fault::Copy, 1).with(Fault::Delete, 1),
+        faults: Budget::NONE.with(AwsError::Copy, 1).with(AwsError::Delete, 1),
         ..BASE
     },
     Configuration {
@@ -414,7 +414,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         processes: 2,
         cluster_ids: &["c0ffee", "c0ffee"],
         clone: true,
-        faults: Budget::NONE.with(Fault::LostReply, 1).with(Fault::Copy, 1),
+        faults: Budget::NONE.with(AwsError::LostReply, 1).with(AwsError::Copy, 1),
         ..BASE
     },
 ];

@@ -164,7 +164,7 @@ fn picture(shipped: &Shipped, state: &State) -> String {
         match slot {
             Slot::Never => {}
             Slot::Gone => text += "[gone] ",
-            Slot::Stored(id) => text += &format!("[{}] ", shipped.describe(id)),
+            Slot::WatchedJob(id) => text += &format!("[{}] ", shipped.describe(id)),
         }
     }
     for process in state.processes {

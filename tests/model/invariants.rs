@@ -62,13 +62,13 @@ pub fn check(shipped: &Shipped, state: &State) -> Option<Broken> {
             Slot::Never => {}
             Slot::Gone => {
                 let late = (0..ATTEMPTS).any(|n| can_land(shipped, state, uid * ATTEMPTS + n));
-                let stripped = shipped.config.faults.of(crate::world::Fault::Strip) > 0;
+                let stripped = shipped.config.faults.of(crate::world::AwsError::Strip) > 0;
                 if late && !stripped && !shipped.config.clone {
                     let what = "the object is gone, but a Start of it can still land";
                     return Some(Broken::new(Invariant::NoLateStart, what));
                 }
             }
-            Slot::Stored(id) => {
+            Slot::WatchedJob(id) => {
                 let info = shipped.info(id);
                 let name = uid * ATTEMPTS + usize::from(info.attempt.max(1)) - 1;
                 if info.says_nothing_billed {

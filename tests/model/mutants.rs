@@ -9,7 +9,10 @@ use transcribe_operator::{
         conditions::Reason,
         status::{JobStatus, Submission, SubmissionOutcome},
     },
-    lifecycle::{Facts, JobName, Observed, Record, Rules, Step, Subject, Unknown, Wait, plan::first_target},
+    domain::{
+        JobName, JobView, Observation, Observed, ProtocolLimits, RemoteJob, Step, Unknown, Wait,
+        job::plan::first_target,
+    },
 };
 
 use crate::invariants::Invariant::{
@@ -56,8 +59,8 @@ mutants! {
     TrustsItsClock breaks NoLateStart in "fast clock": "does not notice that its clock is wrong",
     AbsentAsOfNow breaks NothingLost in "frozen, suspended": "takes an old absence for one of now",
     // What a reply means.
-    SilenceIsRefusal breaks NoLateStart in "suspend": "takes a lost reply for a refusal",
-    ConflictIsThrottling breaks Rest in "crash": "takes a Conflict for a refusal that passes",
+    SilenceIsRefusal breaks NoLateStart in "suspend": "takes a lost reply for a rejection",
+    ConflictIsThrottling breaks Rest in "crash": "takes a Conflict for a rejection that passes",
     ConflictIsSuccess breaks HandsOff in "foreign": "takes a Conflict for its own success",
     RestartsAcknowledged breaks NoLateStart in "lag": "starts an acknowledged job again when its record is absent",
     LostAtFirstAbsence breaks NothingLost in "lag": "declares a record lost at the first absence",
@@ -86,21 +89,21 @@ mutants! {
 
 impl Mutant {
     /// What it takes the install's bounds for.
-    pub fn rules(self, rules: &mut Rules) {
+    pub fn rules(self, rules: &mut ProtocolLimits) {
         if self == Self::NoSkewInBound {
             rules.signature_window = rules.signature_window.saturating_sub(2 * rules.max_skew);
         }
     }
 
     /// What it takes the object for.
-    pub fn object(self, job: &mut Subject) {
+    pub fn object(self, job: &mut JobView) {
         let deleted = job.deleted.is_some();
         let submission = job.status.submission.as_mut();
         match self {
-            Self::IgnoresStrays => submission.into_iter().for_each(|s| s.stray_until = None),
+            Self::IgnoresStrays => submission.into_iter().for_each(|s| s.in_flight_until = None),
             Self::DeletesAtOnce if deleted => submission.into_iter().for_each(|s| {
                 s.outcome = SubmissionOutcome::Refused;
-                s.stray_until = None;
+                s.in_flight_until = None;
             }),
             Self::CopyStarts if job.owner_uid.is_some() => job.owner_uid = Some(job.uid.clone()),
             Self::IgnoresSuspend => job.controls.suspend = false,
@@ -123,13 +126,15 @@ impl Mutant {
             seen.skew = Duration::ZERO;
         }
         match (self, &mut seen.record) {
-            (Self::AbsentAsOfNow, Record::Absent { as_of }) => *as_of = now,
-            (Self::UnreachableIsAbsent, record @ Record::Unknown(Unknown::Failed(_)))
-            | (Self::OtherAccountIsAbsent, record @ Record::Unknown(Unknown::OtherIdentity(_))) => {
-                *record = Record::Absent { as_of: now };
+            (Self::AbsentAsOfNow, Observation::Absent { as_of }) => *as_of = now,
+            (Self::UnreachableIsAbsent, record @ Observation::Unknown(Unknown::Failed(_)))
+            | (Self::OtherAccountIsAbsent, record @ Observation::Unknown(Unknown::OtherIdentity(_))) => {
+                *record = Observation::Absent { as_of: now };
             }
-            (Self::ForeignIsOurs, Record::Running { facts, .. } | Record::Terminal { facts, .. }) => facts.tags = None,
-            (Self::OldIsOurs, Record::Running { facts, .. } | Record::Terminal { facts, .. }) => {
+            (Self::ForeignIsOurs, Observation::Running { facts, .. } | Observation::Terminal { facts, .. }) => {
+                facts.tags = None;
+            }
+            (Self::OldIsOurs, Observation::Running { facts, .. } | Observation::Terminal { facts, .. }) => {
                 facts.creation_time = None;
             }
             _ => {}
@@ -138,7 +143,7 @@ impl Mutant {
 
     /// What it does instead.
     pub fn step(self, step: Step, seen: &Observed, now: Timestamp) -> Step {
-        let absent = matches!(seen.record, Record::Absent { .. });
+        let absent = matches!(seen.record, Observation::Absent { .. });
         match (self, step) {
             (
                 Self::WithdrawsAtOnce,
@@ -147,18 +152,18 @@ impl Mutant {
                     ..
                 }),
             ) if absent => Step::Withdraw,
-            (Self::RestartsAcknowledged, Step::Missing(_)) => Step::Submit(Box::new(Submission {
+            (Self::RestartsAcknowledged, Step::NoteAbsent(_)) => Step::Submit(Box::new(Submission {
                 outcome: SubmissionOutcome::Sent,
                 started_at: MicroTime(now),
                 ..seen.job.submission().unwrap().clone()
             })),
-            (Self::LostAtFirstAbsence, Step::Missing(_)) => fail(Reason::RecordLost),
-            (Self::RetriesWhatIsLost, Step::Fail(refusal)) if refusal.reason == Reason::RecordLost => {
-                let failed = Facts {
+            (Self::LostAtFirstAbsence, Step::NoteAbsent(_)) => fail(Reason::RecordLost),
+            (Self::RetriesWhatIsLost, Step::Fail(rejection)) if rejection.reason == Reason::RecordLost => {
+                let failed = RemoteJob {
                     job_status: "FAILED".to_owned(),
-                    ..Facts::default()
+                    ..RemoteJob::default()
                 };
-                Step::TryAgain(Box::new(failed), now)
+                Step::Retry(Box::new(failed), now)
             }
             (Self::ReusesTheName, Step::Submit(mut intent)) => {
                 let name = JobName::parse(&intent.job_name).unwrap();
@@ -170,13 +175,15 @@ impl Mutant {
                 Step::Submit(intent)
             }
             (Self::ForgetsStraysOnRetry, Step::Submit(mut intent)) if intent.first_started_at == intent.started_at => {
-                intent.stray_until = None;
+                intent.in_flight_until = None;
                 Step::Submit(intent)
             }
-            (Self::DeletesForeign, Step::Release { .. }) if matches!(seen.record, Record::Terminal { .. }) => {
+            (Self::DeletesForeign, Step::RemoveFinalizer { .. })
+                if matches!(seen.record, Observation::Terminal { .. }) =>
+            {
                 Step::DeleteRecord(first_target(&seen.job).unwrap())
             }
-            (Self::NoDeletionDeadline, Step::Release { left: Some(_) }) => Step::Wait(Wait {
+            (Self::NoDeletionDeadline, Step::RemoveFinalizer { left: Some(_) }) => Step::Wait(Wait {
                 reason: Reason::Deleting,
                 message: String::new(),
                 until: Some(now + jiff::SignedDuration::from_mins(1)),
@@ -187,17 +194,17 @@ impl Mutant {
 
     /// What it stores instead.
     pub fn status(self, step: &Step, before: &JobStatus, after: &mut JobStatus) {
-        let sight = matches!(step, Step::Follow(_) | Step::Conclude(_) | Step::TryAgain(..));
+        let sight = matches!(step, Step::Follow(_) | Step::Complete(_) | Step::Retry(..));
         if let (Self::ForgetsStraysOnSight, true, Some(old), Some(new)) =
             (self, sight, &before.submission, &mut after.submission)
         {
-            new.stray_until.clone_from(&old.stray_until);
+            new.in_flight_until.clone_from(&old.in_flight_until);
         }
     }
 }
 
 fn fail(reason: Reason) -> Step {
-    Step::Fail(transcribe_operator::lifecycle::Refusal::new(
+    Step::Fail(transcribe_operator::domain::Rejection::new(
         reason,
         "the mutant says so",
     ))

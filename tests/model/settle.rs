@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use transcribe_operator::api::status::JobStatus;
-use transcribe_operator::lifecycle::Step;
+use transcribe_operator::{api::status::JobStatus, domain::Step};
 
 use crate::{
     explore::Hasher,
@@ -12,7 +11,7 @@ use crate::{
     shipped::{Info, Outcome, Question, Shipped, Swept},
     subject::untimed,
     transition::{move_to, old_records, pass_time, store, stored_uids, sweep_away, without_object},
-    world::{ATTEMPTS, Budget, Fault, Pass, Phase, Process, Reply, Seen, Slot, State, Sweeper, history},
+    world::{ATTEMPTS, AwsError, Budget, GarbageCollector, Pass, Phase, Process, Reply, Seen, Slot, State, history},
 };
 
 /// The next pass follows only a change of the object.
@@ -40,7 +39,7 @@ pub fn settle(shipped: &mut Shipped, from: &State, known: &mut Settled) -> Optio
     let mut state = from.clone();
     state.processes = [Process::Idle; 2];
     state.strays = Default::default();
-    state.sweeper = Sweeper::Idle;
+    state.sweeper = GarbageCollector::Idle;
     state.budget = Budget::NONE;
     state.cache = [None; 2];
     if shipped.config.identity_returns {
@@ -209,13 +208,13 @@ fn pass(shipped: &mut Shipped, calm: &mut Calm, slot: usize, story: &mut Vec<Str
             };
             after = shipped.report(pass, view, reply);
         }
-        Step::Protect => {
+        Step::AddFinalizer => {
             after = shipped.changed(view, |job| {
-                job.protected = true;
+                job.has_finalizer = true;
                 job.owner_uid = Some(job.uid.clone());
             });
         }
-        Step::Release { .. } => {
+        Step::RemoveFinalizer { .. } => {
             state.objects[slot] = Slot::Gone;
             story.push(format!("process {p}: {}", brief(&decision.step)));
             calm.wakes_in[slot] = ASLEEP;
@@ -249,8 +248,8 @@ fn pass(shipped: &mut Shipped, calm: &mut Calm, slot: usize, story: &mut Vec<Str
 pub fn brief(step: &Step) -> String {
     match step {
         Step::Wait(wait) => format!("Wait({})", wait.reason.as_str()),
-        Step::Fail(refusal) => format!("Fail({})", refusal.reason.as_str()),
-        Step::Stall(refusal) => format!("Stall({})", refusal.reason.as_str()),
+        Step::Fail(rejection) => format!("Fail({})", rejection.reason.as_str()),
+        Step::Stall(rejection) => format!("Stall({})", rejection.reason.as_str()),
         Step::Submit(intent) => format!("Submit(#{})", intent.attempt),
         step => {
             let text = format!("{step:?}");
@@ -313,7 +312,7 @@ fn judge(shipped: &mut Shipped, state: &State) -> Option<Broken> {
                     return Some(broken);
                 }
             }
-            Slot::Stored(id) => {
+            Slot::WatchedJob(id) => {
                 let info = shipped.info(id).clone();
                 let broken = ended(shipped, state, slot, &info, &names).or_else(|| {
                     let live = !info.deleted && shipped.config.cluster_ids.len() == 1 && !shipped.config.clone;
@@ -357,7 +356,7 @@ fn ended(shipped: &Shipped, state: &State, slot: usize, info: &Info, names: &[us
     }
     let past = |attempt: usize, bit: u8| attempt > 0 && state.history[names[attempt - 1]] & bit != 0;
     let attempt = usize::from(info.attempt);
-    let may = |fault: Fault| shipped.config.faults.of(fault) > 0;
+    let may = |fault: AwsError| shipped.config.faults.of(fault) > 0;
     let other_cluster = shipped.config.cluster_ids.len() > 1 || shipped.config.clone;
     let config = shipped.config;
     // A copy of a finished object is finished.
@@ -380,8 +379,8 @@ fn ended(shipped: &Shipped, state: &State, slot: usize, info: &Info, names: &[us
                 config.start_deadline.is_some() && names.iter().all(|n| state.history[*n] & history::APPLIED == 0)
             }
             // A further attempt that is refused ends the job.
-            "Refused" => attempt > 1 && may(Fault::Refuse),
-            "NoClass" | "AccessDenied" => attempt >= 1 && may(Fault::Binding),
+            "Refused" => attempt > 1 && may(AwsError::Refuse),
+            "NoClass" | "AccessDenied" => attempt >= 1 && may(AwsError::Binding),
             _ => false,
         };
         let running = attempt > 0

@@ -15,11 +15,12 @@ use transcribe_operator::{
         conditions::{FINISHED, READY, STALLED, SUSPENDED},
         transcription_class::TranscriptionClass,
     },
-    lifecycle::{
-        self, Class, Desired, Facts, Fault, FaultKind, Identity, JobName, KeyVerdict, Look, NameHead, Observed, Record,
-        Refusal, Request, Rules, Sighting, Step, Subject, Sweep, Target, Unknown,
-        class::{Labels, select},
-        fault::{LATE_SIGNATURE, NOT_SENT, TIMEOUT},
+    domain::{
+        self, AccountRegion, AwsError, AwsErrorKind, Class, Desired, JobName, JobView, KeyVerdict, ListSnapshot, Look,
+        NamePrefix, Observation, Observed, ProtocolLimits, Rejection, RemoteJob, Request, Sighting, Step, Target,
+        Unknown,
+        aws_error::{LATE_SIGNATURE, NOT_SENT, TIMEOUT},
+        class::selection::{Labels, select},
     },
 };
 
@@ -45,7 +46,7 @@ pub struct PassId(u32);
 #[derive(Clone, Debug, Default)]
 pub struct Info {
     pub deleted: bool,
-    pub protected: bool,
+    pub has_finalizer: bool,
     pub suspended: bool,
     /// The reason of `Finished`.
     pub finished: Option<String>,
@@ -90,7 +91,7 @@ pub struct Decision {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Swept {
     pub begun: i8,
-    pub listed: Option<crate::world::Record>,
+    pub listed: Option<crate::world::Observation>,
 }
 
 /// What `look` asks for, and what is known without asking.
@@ -106,9 +107,9 @@ pub struct Looked {
 pub struct Shipped {
     pub config: &'static Configuration,
     pub mutant: Option<Mutant>,
-    rules: Vec<Rules>,
-    desired: Vec<Vec<Result<Desired, Refusal>>>,
-    objects: Vec<(Subject, Info)>,
+    rules: Vec<ProtocolLimits>,
+    desired: Vec<Vec<Result<Desired, Rejection>>>,
+    objects: Vec<(JobView, Info)>,
     ids: HashMap<String, ObjectId>,
     later: Vec<Option<ObjectId>>,
     looks: HashMap<(ObjectId, u8, u8, u8, Option<Swept>), Looked>,
@@ -152,7 +153,7 @@ impl Shipped {
         self.mutant == Some(mutant)
     }
 
-    pub fn object(&self, id: ObjectId) -> &Subject {
+    pub fn object(&self, id: ObjectId) -> &JobView {
         &self.objects[id.0 as usize].0
     }
 
@@ -174,7 +175,7 @@ impl Shipped {
         self.intern(job)
     }
 
-    pub fn intern(&mut self, mut job: Subject) -> ObjectId {
+    pub fn intern(&mut self, mut job: JobView) -> ObjectId {
         normalise(&mut job, self.config);
         let key = format!("{job:?}");
         if let Some(id) = self.ids.get(&key) {
@@ -189,7 +190,7 @@ impl Shipped {
     }
 
     /// The object with a change to it.
-    pub fn changed(&mut self, id: ObjectId, change: impl FnOnce(&mut Subject)) -> ObjectId {
+    pub fn changed(&mut self, id: ObjectId, change: impl FnOnce(&mut JobView)) -> ObjectId {
         let mut job = self.object(id).clone();
         change(&mut job);
         self.intern(job)
@@ -212,12 +213,12 @@ impl Shipped {
         id
     }
 
-    fn rules_for(&self, view: ObjectId) -> &Rules {
+    fn rules_for(&self, view: ObjectId) -> &ProtocolLimits {
         let slot = usize::from(self.object(view).name != "job");
         &self.rules[self.config.cluster_of(slot)]
     }
 
-    fn desired_for(&self, view: ObjectId, binding: u8) -> &Result<Desired, Refusal> {
+    fn desired_for(&self, view: ObjectId, binding: u8) -> &Result<Desired, Rejection> {
         let slot = usize::from(self.object(view).name != "job");
         &self.desired[slot][usize::from(binding)]
     }
@@ -242,7 +243,7 @@ impl Shipped {
             .and_then(|s| s.listed)
             .filter(|_| matches!(sighting, Sighting::Listed { .. }));
         let now = at(self.config.clocks[usize::from(process)]);
-        let Look { get, .. } = lifecycle::look(
+        let Look { get, .. } = domain::look(
             &job,
             self.desired_for(view, binding),
             &sighting,
@@ -270,15 +271,15 @@ impl Shipped {
         let seen = self.observed(question);
         let desired = self.desired_for(question.view, question.binding);
         let step = match self.mutant {
-            None => lifecycle::plan(desired, &seen, now),
+            None => domain::plan(desired, &seen, now),
             Some(mutant) => {
                 let mut altered = seen.clone();
                 mutant.object(&mut altered.job);
                 mutant.observed(&mut altered, now);
-                mutant.step(lifecycle::plan(desired, &altered, now), &altered, now)
+                mutant.step(domain::plan(desired, &altered, now), &altered, now)
             }
         };
-        let mut after = lifecycle::status(desired, &seen, &step, &lifecycle::Outcome::Pending, now);
+        let mut after = domain::status(desired, &seen, &step, &domain::Outcome::Pending, now);
         if let Some(mutant) = self.mutant {
             mutant.status(&step, &seen.job.status, &mut after);
         }
@@ -309,7 +310,7 @@ impl Shipped {
     fn observed(&self, question: Question) -> Observed {
         let job = self.object(question.view).clone();
         let rules = self.rules_for(question.view).clone();
-        let identity = Identity {
+        let identity = AccountRegion {
             account: ACCOUNTS[usize::from(question.identity)].to_owned(),
             region: REGION.to_owned(),
         };
@@ -340,7 +341,7 @@ impl Shipped {
             let micro = |time: &mut MicroTime| time.0 = aged(time.0, pass.age);
             micro(&mut intent.first_started_at);
             micro(&mut intent.started_at);
-            intent.stray_until.as_mut().map(micro);
+            intent.in_flight_until.as_mut().map(micro);
         }
         let seen = Observed {
             job: self.object(over).clone(),
@@ -348,7 +349,7 @@ impl Shipped {
         };
         let outcome = outcome(reply, self.mutant);
         let desired = self.desired_for(decision.question.view, decision.question.binding);
-        let after = lifecycle::status(desired, &seen, &step, &outcome, now);
+        let after = domain::status(desired, &seen, &step, &outcome, now);
         let id = self.changed(over, |job| job.status = after);
         self.reports.insert(key, id);
         id
@@ -361,7 +362,7 @@ impl Shipped {
         if self.is(Mutant::NeverComesBack) {
             return None;
         }
-        let wait = lifecycle::requeue(&decision.step, &self.object(after).status, now)?;
+        let wait = domain::requeue(&decision.step, &self.object(after).status, now)?;
         Some(u8::try_from(wait.as_micros().div_ceil(u128::from(TICK) * 1_000_000)).unwrap_or(u8::MAX - 1))
     }
 
@@ -373,8 +374,8 @@ impl Shipped {
         let now = at(self.config.clocks[usize::from(question.process)]);
         for hours in [0, 0, 1, 100] {
             let now = now + jiff::SignedDuration::from_hours(hours);
-            let step = lifecycle::plan(desired, &seen, now);
-            let after = lifecycle::status(desired, &seen, &step, &lifecycle::Outcome::Pending, now);
+            let step = domain::plan(desired, &seen, now);
+            let after = domain::status(desired, &seen, &step, &domain::Outcome::Pending, now);
             if step.has_effect() && hours > 0 {
                 return Err(format!("at rest, but {step:?} follows"));
             }
@@ -387,7 +388,7 @@ impl Shipped {
             seen.job.status = after;
         }
         let sighting = Sighting::None;
-        let look = lifecycle::look(&seen.job, desired, &sighting, self.rules_for(question.view), now);
+        let look = domain::look(&seen.job, desired, &sighting, self.rules_for(question.view), now);
         if seen.job.finished() && look != Look::default() {
             return Err(format!("finished, but asks for {look:?}"));
         }
@@ -405,7 +406,7 @@ impl Shipped {
                 if s.outcome == Outcome::Sent {
                     text += &format!(" started {:+}", ticks(s.started_at.0));
                 }
-                if let Some(stray) = &s.stray_until {
+                if let Some(stray) = &s.in_flight_until {
                     text += &format!(", stray until {:+}", ticks(stray.0));
                 }
                 if let Some(since) = &s.absent_since {
@@ -414,12 +415,12 @@ impl Shipped {
                 text
             }
         };
-        if let Some(refusal) = &job.status.refusal {
-            text += &format!(", refusal {}", refusal.code);
+        if let Some(rejection) = &job.status.rejection {
+            text += &format!(", rejection {}", rejection.code);
         }
         for (flag, name) in [
             (info.deleted, "deleted"),
-            (!info.protected, "unprotected"),
+            (!info.has_finalizer, "unprotected"),
             (info.suspended, "suspended"),
             (info.says_nothing_billed, "'nothing was billed'"),
             (info.copied, "copied"),
@@ -435,17 +436,23 @@ impl Shipped {
     }
 }
 
-fn rules(config: &Configuration, cluster_id: &str) -> Rules {
-    Rules {
-        head: NameHead::new(cluster_id).unwrap(),
+fn rules(config: &Configuration, cluster_id: &str) -> ProtocolLimits {
+    ProtocolLimits {
+        prefix: NamePrefix::new(cluster_id).unwrap(),
         signature_window: Duration::from_secs(TICK * u64::from(config.window.unsigned_abs())),
         max_skew: Duration::from_secs(TICK * u64::from(config.max_skew.unsigned_abs())),
         deletion_max_wait: Duration::from_secs(TICK * config.deletion_wait),
-        key_retry: Duration::from_secs(TICK),
+        key_recheck_interval: Duration::from_secs(TICK),
     }
 }
 
-fn bind(config: &Configuration, kind: Kind, binding: Binding, rules: &Rules, slot: usize) -> Result<Desired, Refusal> {
+fn bind(
+    config: &Configuration,
+    kind: Kind,
+    binding: Binding,
+    rules: &ProtocolLimits,
+    slot: usize,
+) -> Result<Desired, Rejection> {
     let mut spec = minimal(kind);
     match binding {
         Binding::Plain | Binding::NoClass => {}
@@ -466,7 +473,7 @@ fn bind(config: &Configuration, kind: Kind, binding: Binding, rules: &Rules, slo
     );
     let mut job = created(&crate::configurations::BASE);
     UIDS[slot].clone_into(&mut job.uid);
-    Desired::bind(Request::parse(kind, &spec).unwrap(), &class, &rules.head, &job)
+    Desired::bind(Request::parse(kind, &spec).unwrap(), &class, &rules.prefix, &job)
 }
 
 fn class() -> TranscriptionClass {
@@ -484,7 +491,7 @@ fn class() -> TranscriptionClass {
 fn key(binding: Binding, desired: Option<&Desired>) -> KeyVerdict {
     let key = desired.and_then(|d| d.key.clone());
     match (binding, key) {
-        (Binding::KeyRefused, _) => KeyVerdict::Refused(Refusal::new(
+        (Binding::KeyRefused, _) => KeyVerdict::Refused(Rejection::new(
             transcribe_operator::api::conditions::Reason::AccessDenied,
             "the key is disabled",
         )),
@@ -496,81 +503,81 @@ fn key(binding: Binding, desired: Option<&Desired>) -> KeyVerdict {
     }
 }
 
-fn sweep(swept: Swept, job: &Subject) -> Sweep {
+fn sweep(swept: Swept, job: &JobView) -> ListSnapshot {
     let listed = swept.listed.zip(job.submission()).map(|(record, submission)| {
         let name = JobName::parse(&submission.job_name).unwrap();
         (submission.job_name.clone(), facts(record, false, &name))
     });
-    Sweep {
+    ListSnapshot {
         begun_at: at(swept.begun),
         running: listed.into_iter().collect(),
     }
 }
 
-fn facts(record: crate::world::Record, tags: bool, name: &JobName) -> Facts {
+fn facts(record: crate::world::Observation, tags: bool, name: &JobName) -> RemoteJob {
     let uid = if record.foreign { "somebody" } else { &name.uid };
-    let ours = [(TAG_UID, uid), (TAG_CLUSTER, name.head.cluster_id())];
+    let ours = [(TAG_UID, uid), (TAG_CLUSTER, name.prefix.cluster_id())];
     let tags = tags.then(|| BTreeMap::from(ours.map(|(key, value)| (key.to_owned(), value.to_owned()))));
-    Facts {
+    RemoteJob {
         job_status: record.phase.as_str().to_owned(),
         creation_time: Some(at(-i8::try_from(record.age).unwrap())),
         tags,
         failure_reason: (record.phase == Phase::Failed).then(|| "internal".to_owned()),
-        ..Facts::default()
+        ..RemoteJob::default()
     }
 }
 
-fn record(seen: Seen, as_of: Timestamp, job: &Subject, identity: &Identity) -> Record {
+fn record(seen: Seen, as_of: Timestamp, job: &JobView, identity: &AccountRegion) -> Observation {
     match seen {
-        Seen::NotAsked => Record::Unknown(Unknown::NotAsked),
-        Seen::Unreachable => Record::Unknown(Unknown::Failed(fault(FaultKind::Ambiguous, TIMEOUT))),
-        Seen::OtherIdentity => Record::Unknown(Unknown::OtherIdentity(Some(identity.clone()))),
-        Seen::Absent => Record::Absent { as_of },
+        Seen::NotAsked => Observation::Unknown(Unknown::NotAsked),
+        Seen::Unreachable => Observation::Unknown(Unknown::Failed(fault(AwsErrorKind::Ambiguous, TIMEOUT))),
+        Seen::OtherIdentity => Observation::Unknown(Unknown::OtherIdentity(Some(identity.clone()))),
+        Seen::Absent => Observation::Absent { as_of },
         Seen::Found { record, tags } => {
-            let target = lifecycle::plan::first_target(job).filter(|_| job.deleted.is_some());
+            let target = domain::job::plan::first_target(job).filter(|_| job.deleted.is_some());
             let name = target.map(|Target { job_name, .. }| job_name);
             let name = name.or_else(|| job.submission().map(|s| s.job_name.clone())).unwrap();
             let facts = Box::new(facts(record, tags, &JobName::parse(&name).unwrap()));
             if record.phase.terminal() {
-                Record::Terminal { facts, as_of }
+                Observation::Terminal { facts, as_of }
             } else {
-                Record::Running { facts, as_of }
+                Observation::Running { facts, as_of }
             }
         }
     }
 }
 
-fn fault(kind: FaultKind, code: &str) -> Fault {
-    Fault::new(kind, code, "as AWS says")
+fn fault(kind: AwsErrorKind, code: &str) -> AwsError {
+    AwsError::new(kind, code, "as AWS says")
 }
 
-fn outcome(reply: Reply, mutant: Option<Mutant>) -> lifecycle::Outcome {
-    use lifecycle::Outcome::{Deleted, Started};
+fn outcome(reply: Reply, mutant: Option<Mutant>) -> domain::Outcome {
+    use domain::Outcome::{Deleted, Started};
     match reply {
         Reply::Conflict if mutant == Some(Mutant::ConflictIsThrottling) => {
-            Started(Err(fault(FaultKind::Throttled, "ThrottlingException")))
+            Started(Err(fault(AwsErrorKind::Throttled, "ThrottlingException")))
         }
         Reply::Conflict if mutant == Some(Mutant::ConflictIsSuccess) => Started(Ok(Box::new(running()))),
         Reply::Ambiguous if mutant == Some(Mutant::SilenceIsRefusal) => {
-            Started(Err(fault(FaultKind::NotSent, NOT_SENT)))
+            Started(Err(fault(AwsErrorKind::NotSent, NOT_SENT)))
         }
         Reply::Accepted => Started(Ok(Box::new(running()))),
-        Reply::Conflict => Started(Err(fault(FaultKind::Conflict, "ConflictException"))),
-        Reply::Ambiguous => Started(Err(fault(FaultKind::Ambiguous, TIMEOUT))),
-        Reply::Throttled => Started(Err(fault(FaultKind::Throttled, "ThrottlingException"))),
-        Reply::Invalid => Started(Err(fault(FaultKind::Invalid, "BadRequestException"))),
-        Reply::Expired => Started(Err(fault(FaultKind::NotSent, LATE_SIGNATURE))),
+        Reply::Conflict => Started(Err(fault(AwsErrorKind::Conflict, "ConflictException"))),
+        Reply::Ambiguous => Started(Err(fault(AwsErrorKind::Ambiguous, TIMEOUT))),
+        Reply::Throttled => Started(Err(fault(AwsErrorKind::Throttled, "ThrottlingException"))),
+        Reply::Invalid => Started(Err(fault(AwsErrorKind::Invalid, "BadRequestException"))),
+        Reply::Expired => Started(Err(fault(AwsErrorKind::NotSent, LATE_SIGNATURE))),
         Reply::Deleted => Deleted(Ok(())),
-        Reply::DeleteAbsent => Deleted(Err(fault(FaultKind::Absent, "BadRequestException"))),
-        Reply::DeleteBusy => Deleted(Err(fault(FaultKind::Invalid, "BadRequestException"))),
-        Reply::DeleteAmbiguous => Deleted(Err(fault(FaultKind::Ambiguous, TIMEOUT))),
+        Reply::DeleteAbsent => Deleted(Err(fault(AwsErrorKind::Absent, "BadRequestException"))),
+        Reply::DeleteBusy => Deleted(Err(fault(AwsErrorKind::Invalid, "BadRequestException"))),
+        Reply::DeleteAmbiguous => Deleted(Err(fault(AwsErrorKind::Ambiguous, TIMEOUT))),
     }
 }
 
-fn running() -> Facts {
-    Facts {
+fn running() -> RemoteJob {
+    RemoteJob {
         job_status: "IN_PROGRESS".to_owned(),
-        ..Facts::default()
+        ..RemoteJob::default()
     }
 }
 
@@ -587,7 +594,7 @@ fn account_of(account: &str) -> Account {
     ACCOUNTS.iter().position(|a| *a == account).unwrap()
 }
 
-fn info(job: &Subject) -> Info {
+fn info(job: &JobView) -> Info {
     let reason = |type_| {
         job.condition(type_)
             .filter(|c| c.status == "True")
@@ -596,7 +603,7 @@ fn info(job: &Subject) -> Info {
     let submission = job.submission();
     Info {
         deleted: job.deleted.is_some(),
-        protected: job.protected,
+        has_finalizer: job.has_finalizer,
         suspended: job.controls.suspend,
         finished: reason(FINISHED),
         stalled: reason(STALLED),

@@ -10,7 +10,7 @@ use transcribe_operator::{
         conditions::{FINISHED, READY, STALLED, SUSPENDED},
         status::{JobStatus, SubmissionOutcome},
     },
-    lifecycle::Subject,
+    domain::JobView,
 };
 
 use crate::{
@@ -25,15 +25,15 @@ pub const UIDS: [&str; 2] = [
 const NOTHING_BILLED: &str = "nothing was billed";
 
 /// The object as its user has just made it.
-pub fn created(config: &Configuration) -> Subject {
-    Subject {
+pub fn created(config: &Configuration) -> JobView {
+    JobView {
         namespace: "tenant".to_owned(),
         name: "job".to_owned(),
         uid: UIDS[0].to_owned(),
         generation: 1,
         created: at(0),
         deleted: None,
-        protected: false,
+        has_finalizer: false,
         owner_uid: None,
         reconcile_at: None,
         class_name: None,
@@ -47,7 +47,7 @@ pub fn says_nothing_billed(status: &JobStatus) -> bool {
 }
 
 /// The object `ticks` later.
-pub fn shift(job: &mut Subject, ticks: u8) {
+pub fn shift(job: &mut JobView, ticks: u8) {
     job.created = aged(job.created, ticks);
     job.deleted = job.deleted.map(|t| aged(t, ticks));
     let status = &mut job.status;
@@ -56,7 +56,7 @@ pub fn shift(job: &mut Subject, ticks: u8) {
         micro(&mut submission.first_started_at);
         micro(&mut submission.started_at);
         submission.acknowledged_at.as_mut().map(micro);
-        submission.stray_until.as_mut().map(micro);
+        submission.in_flight_until.as_mut().map(micro);
         submission.absent_since.as_mut().map(micro);
     }
     for attempt in &mut status.attempts {
@@ -73,12 +73,12 @@ pub fn shift(job: &mut Subject, ticks: u8) {
 /// A status without the time at which a refused key is judged again: a key that stays refused is judged now and then.
 pub fn untimed(status: &JobStatus) -> JobStatus {
     let mut status = status.clone();
-    status.next_attempt_time = status.next_attempt_time.filter(|_| status.refusal.is_some());
+    status.next_attempt_time = status.next_attempt_time.filter(|_| status.rejection.is_some());
     status
 }
 
 /// Leaves out what no decision reads.
-pub fn normalise(job: &mut Subject, config: &Configuration) {
+pub fn normalise(job: &mut JobView, config: &Configuration) {
     let past = at(-config.past());
     let recent = at(-2 - config.sweep_age());
     job.created = if config.start_deadline.is_some() {
@@ -89,7 +89,7 @@ pub fn normalise(job: &mut Subject, config: &Configuration) {
     job.deleted = job.deleted.map(|t| t.max(past));
     let refused_here = job
         .status
-        .refusal
+        .rejection
         .as_ref()
         .is_some_and(|r| r.generation == job.generation);
     job.generation = 1;
@@ -97,7 +97,7 @@ pub fn normalise(job: &mut Subject, config: &Configuration) {
     let old = std::mem::take(status);
     *status = JobStatus {
         submission: old.submission,
-        refusal: old.refusal,
+        rejection: old.rejection,
         attempts: old.attempts,
         next_attempt_time: old.next_attempt_time.map(|t| Time(t.0.max(at(-2)))),
         last_handled_reconcile_at: old.last_handled_reconcile_at,
@@ -120,7 +120,7 @@ pub fn normalise(job: &mut Subject, config: &Configuration) {
                 time.0 = recent;
             }
         }
-        submission.stray_until.iter_mut().for_each(|time| cut(time, past));
+        submission.in_flight_until.iter_mut().for_each(|time| cut(time, past));
         submission.absent_since.iter_mut().for_each(|time| cut(time, past));
     }
     for attempt in &mut status.attempts {
@@ -130,11 +130,11 @@ pub fn normalise(job: &mut Subject, config: &Configuration) {
             reason.replace_range(.., "x");
         }
     }
-    if let Some(refusal) = &mut status.refusal {
-        refusal.message.clear();
-        refusal.time = Time(past);
-        refusal.count = refusal.count.min(2);
-        refusal.generation = i64::from(refused_here);
+    if let Some(rejection) = &mut status.rejection {
+        rejection.message.clear();
+        rejection.time = Time(past);
+        rejection.count = rejection.count.min(2);
+        rejection.generation = i64::from(refused_here);
     }
     status.conditions = old
         .conditions

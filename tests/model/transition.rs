@@ -1,6 +1,6 @@
 //! What can happen next.
 
-use transcribe_operator::{api::status::Submission, lifecycle::Step};
+use transcribe_operator::{api::status::Submission, domain::Step};
 
 use crate::{
     invariants::{Broken, Invariant, can_land},
@@ -8,7 +8,8 @@ use crate::{
     shipped::{Decision, ObjectId, Outcome, Question, Shipped, Swept},
     subject::UIDS,
     world::{
-        ATTEMPTS, Account, Fault, NAMES, Name, Pass, Phase, Process, Record, Reply, Seen, Slot, State, Sweeper, history,
+        ATTEMPTS, Account, AwsError, GarbageCollector, NAMES, Name, Observation, Pass, Phase, Process, Reply, Seen,
+        Slot, State, history,
     },
 };
 
@@ -115,13 +116,13 @@ pub struct Next {
 /// The first state.
 pub fn first(shipped: &mut Shipped) -> State {
     State {
-        objects: [Slot::Stored(shipped.first()), Slot::Never],
+        objects: [Slot::WatchedJob(shipped.first()), Slot::Never],
         processes: [Process::Idle; 2],
         records: [[None; NAMES]; 2],
         strays: [[0; NAMES]; 2],
         binding: 0,
         identity: [0; 2],
-        sweeper: Sweeper::Idle,
+        sweeper: GarbageCollector::Idle,
         budget: shipped.config.faults,
         history: [0; NAMES],
         cache: [None; 2],
@@ -159,7 +160,7 @@ impl World<'_> {
     }
 
     /// The state after a fault, if it may still happen.
-    fn after(&self, fault: Fault) -> Option<State> {
+    fn after(&self, fault: AwsError) -> Option<State> {
         if self.from.budget.of(fault) == 0 {
             return None;
         }
@@ -229,7 +230,7 @@ impl World<'_> {
             Process::Idle | Process::Looking { .. } | Process::Seeing { .. } | Process::Decided(_) => false,
             Process::Intent(_) | Process::InFlight { .. } | Process::Told { .. } => true,
         };
-        if wrote && let Some(mut state) = self.after(Fault::Crash) {
+        if wrote && let Some(mut state) = self.after(AwsError::Crash) {
             orphan(self.shipped, &mut state, p);
             state.processes[p] = Process::Idle;
             self.push(Label::Crashes { process: p }, state);
@@ -295,7 +296,7 @@ impl World<'_> {
             let begun = clock - ago;
             if self.from.history[name] & history::APPLIED != 0 {
                 let age = record.map_or(config.oldest(), |r| r.age);
-                let listed = Some(Record {
+                let listed = Some(Observation {
                     phase: Phase::Running,
                     age,
                     foreign: false,
@@ -372,7 +373,7 @@ impl World<'_> {
             if record.is_some_and(|r| r.age < self.shipped.config.lag) {
                 answers.push(Seen::Absent);
             }
-            if self.from.budget.of(Fault::Unreachable) > 0 {
+            if self.from.budget.of(AwsError::Unreachable) > 0 {
                 answers.push(Seen::Unreachable);
             }
         } else {
@@ -419,16 +420,16 @@ impl World<'_> {
                 state.processes[p] = Process::Intent(Pass { stale: false, ..pass });
                 self.push_broken(label, state, broken);
             }
-            Step::Protect => {
+            Step::AddFinalizer => {
                 let written = self.shipped.changed(current, |job| {
-                    job.protected = true;
+                    job.has_finalizer = true;
                     job.owner_uid = Some(job.uid.clone());
                 });
                 store(self.shipped, &mut state, pass.slot, written);
                 state.processes[p] = Process::Idle;
                 self.push(label, state);
             }
-            Step::Release { .. } => {
+            Step::RemoveFinalizer { .. } => {
                 state.processes[p] = Process::Idle;
                 gone(&mut state, pass.slot);
                 self.push(label, state);
@@ -510,7 +511,7 @@ impl World<'_> {
         }
         state.processes[p] = told(reply);
         self.push_broken(Label::AsksToDelete { process: p, reply }, state, broken);
-        if let Some(mut state) = self.after(Fault::LostReply) {
+        if let Some(mut state) = self.after(AwsError::LostReply) {
             state.processes[p] = told(Reply::DeleteAmbiguous);
             let label = Label::AsksToDelete {
                 process: p,
@@ -538,7 +539,7 @@ impl World<'_> {
         let decision = self.shipped.pass(pass.id);
         let (name, account) = (decision.name.unwrap(), decision.account);
         let told = |reply| Process::Told { pass, reply };
-        if let Some(mut state) = self.after(Fault::LostReply) {
+        if let Some(mut state) = self.after(AwsError::LostReply) {
             orphan(self.shipped, &mut state, p);
             state.processes[p] = told(Reply::Ambiguous);
             self.push(Label::GivesUpWaiting { process: p }, state);
@@ -547,7 +548,10 @@ impl World<'_> {
             self.answers(p, pass, Reply::Expired);
             return;
         }
-        for (fault, reply) in [(Fault::Throttle, Reply::Throttled), (Fault::Refuse, Reply::Invalid)] {
+        for (fault, reply) in [
+            (AwsError::Throttle, Reply::Throttled),
+            (AwsError::Refuse, Reply::Invalid),
+        ] {
             if let Some(mut state) = self.after(fault) {
                 state.processes[p] = told(reply);
                 self.push(Label::AwsAnswers { process: p, reply }, state);
@@ -568,7 +572,7 @@ impl World<'_> {
             state.clone(),
             broken.clone(),
         );
-        if state.budget.spend(Fault::LostReply) {
+        if state.budget.spend(AwsError::LostReply) {
             state.processes[p] = told(Reply::Ambiguous);
             self.push_broken(
                 Label::ReplyIsLost {
@@ -588,7 +592,7 @@ impl World<'_> {
             p,
             Process::Told { pass, reply },
         );
-        if let Some(mut state) = self.after(Fault::LostReply) {
+        if let Some(mut state) = self.after(AwsError::LostReply) {
             state.processes[p] = Process::Told {
                 pass,
                 reply: Reply::Ambiguous,
@@ -667,7 +671,7 @@ impl World<'_> {
         }
     }
 
-    fn job_moves(&mut self, account: Account, name: Name, record: Record) {
+    fn job_moves(&mut self, account: Account, name: Name, record: Observation) {
         let next = match record.phase {
             Phase::Queued => Phase::Running,
             Phase::Running => Phase::Completed,
@@ -677,7 +681,7 @@ impl World<'_> {
         move_to(&mut state, account, name, next);
         self.push(Label::JobMoves { name, to: next }, state);
         if record.phase == Phase::Running
-            && let Some(mut state) = self.after(Fault::JobFails)
+            && let Some(mut state) = self.after(AwsError::JobFails)
         {
             move_to(&mut state, account, name, Phase::Failed);
             self.push(
@@ -698,8 +702,8 @@ impl World<'_> {
                 continue;
             };
             let info = self.shipped.info(id).clone();
-            if let Some(state) = self.after(Fault::Delete).filter(|_| !info.deleted) {
-                if info.protected {
+            if let Some(state) = self.after(AwsError::Delete).filter(|_| !info.deleted) {
+                if info.has_finalizer {
                     self.change(Label::UserDeletes { slot }, state, slot, |job| {
                         job.deleted = Some(crate::clock::at(0));
                     });
@@ -710,20 +714,20 @@ impl World<'_> {
                 }
             }
             if info.deleted {
-                if let Some(mut state) = self.after(Fault::Strip) {
+                if let Some(mut state) = self.after(AwsError::Strip) {
                     gone(&mut state, slot);
                     self.push(Label::FinalizerIsForced { slot }, state);
                 }
                 continue;
             }
-            if let Some(state) = self.after(Fault::Suspend) {
+            if let Some(state) = self.after(AwsError::Suspend) {
                 let suspend = !info.suspended;
                 self.change(Label::UserSuspends { slot, suspend }, state, slot, |job| {
                     job.controls.suspend = suspend;
                     job.generation += 1;
                 });
             }
-            if let Some(state) = self.after(Fault::Poke) {
+            if let Some(state) = self.after(AwsError::Poke) {
                 self.change(Label::UserPokes { slot }, state, slot, |job| {
                     job.reconcile_at = Some(if job.reconcile_at.is_some() { "again" } else { "now" }.to_owned());
                 });
@@ -733,14 +737,14 @@ impl World<'_> {
     }
 
     fn copies(&mut self) {
-        let [Slot::Stored(original), copy] = self.from.objects else {
-            if let (Slot::Stored(copy), Some(state)) = (self.from.objects[1], self.after(Fault::Adopt)) {
+        let [Slot::WatchedJob(original), copy] = self.from.objects else {
+            if let (Slot::WatchedJob(copy), Some(state)) = (self.from.objects[1], self.after(AwsError::Adopt)) {
                 self.frees(copy, state);
             }
             return;
         };
         if copy == Slot::Never
-            && let Some(mut state) = self.after(Fault::Copy)
+            && let Some(mut state) = self.after(AwsError::Copy)
         {
             let uid = UIDS[self.shipped.config.uid_of(1)];
             let id = self.shipped.changed(original, |job| {
@@ -749,10 +753,10 @@ impl World<'_> {
                 job.deleted = None;
                 job.created = crate::clock::at(0);
             });
-            state.objects[1] = Slot::Stored(id);
+            state.objects[1] = Slot::WatchedJob(id);
             self.push(Label::UserCopies, state);
         }
-        if let (Slot::Stored(copy), Some(state)) = (copy, self.after(Fault::Adopt)) {
+        if let (Slot::WatchedJob(copy), Some(state)) = (copy, self.after(AwsError::Adopt)) {
             self.frees(copy, state);
         }
     }
@@ -768,7 +772,7 @@ impl World<'_> {
         label: Label,
         mut state: State,
         slot: usize,
-        change: impl FnOnce(&mut transcribe_operator::lifecycle::Subject),
+        change: impl FnOnce(&mut transcribe_operator::domain::JobView),
     ) {
         let id = self.from.objects[slot].id().unwrap();
         let written = self.shipped.changed(id, change);
@@ -781,13 +785,13 @@ impl World<'_> {
     fn third_parties(&mut self) {
         let bindings = u8::try_from(self.shipped.config.bindings.len()).unwrap();
         if bindings > 1
-            && let Some(mut state) = self.after(Fault::Binding)
+            && let Some(mut state) = self.after(AwsError::Binding)
         {
             state.binding = (state.binding + 1) % bindings;
             self.push(Label::BindingChanges { to: state.binding }, state);
         }
         for p in 0..self.shipped.config.processes {
-            if let Some(mut state) = self.after(Fault::Identity) {
+            if let Some(mut state) = self.after(AwsError::AccountRegion) {
                 orphan(self.shipped, &mut state, p);
                 state.processes[p] = Process::Idle;
                 state.identity[p] = 1 - state.identity[p];
@@ -807,10 +811,10 @@ impl World<'_> {
             return;
         }
         // Older than our object if AWS says no more than its age; any time if tags tell it from ours.
-        if let Some(mut state) = self.after(Fault::Plant) {
+        if let Some(mut state) = self.after(AwsError::Plant) {
             state.history[name] |= history::FOREIGN;
             for phase in [Phase::Running, Phase::Completed] {
-                state.records[0][name] = Some(Record {
+                state.records[0][name] = Some(Observation {
                     phase,
                     age: if self.shipped.config.tags { 0 } else { 100 },
                     foreign: true,
@@ -824,9 +828,9 @@ impl World<'_> {
         // While another Start of it is on its way, nobody can keep that from taking the name that is free again.
         let known = self.from.history[name] & history::ACKNOWLEDGED != 0 && !can_land(self.shipped, self.from, name);
         let (fault, mark) = if known {
-            (Fault::Vanish, history::VANISHED)
+            (AwsError::Vanish, history::VANISHED)
         } else {
-            (Fault::VanishUnseen, history::VANISHED | history::UNSEEN)
+            (AwsError::VanishUnseen, history::VANISHED | history::UNSEEN)
         };
         if let Some(mut state) = self.after(fault) {
             state.records[0][name] = None;
@@ -839,20 +843,20 @@ impl World<'_> {
 
     fn sweeper(&mut self) {
         match self.from.sweeper {
-            Sweeper::Idle if self.shipped.is(Mutant::SweepsObjectsFirst) => {
+            GarbageCollector::Idle if self.shipped.is(Mutant::SweepsObjectsFirst) => {
                 let mut state = self.from.clone();
-                state.sweeper = Sweeper::Objects(self.uids());
+                state.sweeper = GarbageCollector::Objects(self.uids());
                 self.push(Label::SweeperListsObjects, state);
             }
-            Sweeper::Idle => {
+            GarbageCollector::Idle => {
                 let listed = old_records(self.shipped, self.from);
                 if listed != 0 {
                     let mut state = self.from.clone();
-                    state.sweeper = Sweeper::Listed(listed);
+                    state.sweeper = GarbageCollector::Listed(listed);
                     self.push(Label::SweeperLists, state);
                 }
             }
-            Sweeper::Listed(names) => {
+            GarbageCollector::Listed(names) => {
                 let uids = if self.shipped.is(Mutant::SweepsOnPartialList) {
                     0
                 } else {
@@ -860,19 +864,19 @@ impl World<'_> {
                 };
                 self.sweeps_next(Label::SweeperListsObjects, without_object(names, uids));
             }
-            Sweeper::Objects(uids) => {
+            GarbageCollector::Objects(uids) => {
                 let names = without_object(old_records(self.shipped, self.from), uids);
                 self.sweeps_next(Label::SweeperLists, names);
             }
-            Sweeper::Deleting(names) => {
+            GarbageCollector::Deleting(names) => {
                 let name = usize::try_from(names.trailing_zeros()).unwrap();
                 let mut state = self.from.clone();
                 let broken = sweep_away(self.shipped, &mut state, name);
                 let rest = names & (names - 1);
                 state.sweeper = if rest == 0 {
-                    Sweeper::Idle
+                    GarbageCollector::Idle
                 } else {
-                    Sweeper::Deleting(rest)
+                    GarbageCollector::Deleting(rest)
                 };
                 self.push_broken(Label::SweeperDeletes { name }, state, broken);
             }
@@ -896,9 +900,9 @@ impl World<'_> {
     fn sweeps_next(&mut self, label: Label, names: u8) {
         let mut state = self.from.clone();
         state.sweeper = if names == 0 {
-            Sweeper::Idle
+            GarbageCollector::Idle
         } else {
-            Sweeper::Deleting(names)
+            GarbageCollector::Deleting(names)
         };
         self.push(label, state);
     }
@@ -965,7 +969,7 @@ pub fn sweep_away(shipped: &Shipped, state: &mut State, name: Name) -> Option<Br
 
 /// Stores an object, and notes what it says for the first time.
 pub fn store(shipped: &Shipped, state: &mut State, slot: usize, id: ObjectId) -> Option<Broken> {
-    state.objects[slot] = Slot::Stored(id);
+    state.objects[slot] = Slot::WatchedJob(id);
     for process in &mut state.processes {
         process.outdate(slot);
     }
@@ -1011,7 +1015,7 @@ pub fn apply(shipped: &Shipped, state: &mut State, account: Account, name: Name)
     } else {
         Phase::Running
     };
-    state.records[account][name] = Some(Record {
+    state.records[account][name] = Some(Observation {
         phase,
         age: 0,
         foreign: false,
@@ -1047,7 +1051,7 @@ pub fn move_to(state: &mut State, account: Account, name: Name, phase: Phase) {
 /// A tick goes by.
 pub fn pass_time(shipped: &mut Shipped, state: &mut State) {
     for slot in &mut state.objects {
-        if let Slot::Stored(id) = slot {
+        if let Slot::WatchedJob(id) = slot {
             *id = shipped.tick(*id);
         }
     }
@@ -1105,7 +1109,7 @@ fn later(shipped: &mut Shipped, p: usize, process: Process) -> Process {
             as_of: as_of - 1,
             seen: match seen {
                 Seen::Found { record, tags } if record.age < 100 => Seen::Found {
-                    record: Record {
+                    record: Observation {
                         age: (record.age + 1).min(config.oldest()),
                         ..record
                     },

@@ -17,14 +17,14 @@ pub struct State {
     pub objects: [Slot; 2],
     pub processes: [Process; 2],
     /// AWS's records, by account and name.
-    pub records: [[Option<Record>; NAMES]; 2],
+    pub records: [[Option<Observation>; NAMES]; 2],
     /// Starts on their way whose sender waits no more: a bit for each time of signing, the oldest first.
     pub strays: [[u8; NAMES]; 2],
     /// Which of the configuration's bindings is in force.
     pub binding: u8,
     /// Whose credentials each process has.
     pub identity: [u8; 2],
-    pub sweeper: Sweeper,
+    pub sweeper: GarbageCollector,
     /// How often each fault may still happen.
     pub budget: Budget,
     /// What has ever happened to a name, whatever the operator knows of it.
@@ -36,14 +36,14 @@ pub struct State {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Slot {
     Never,
-    Stored(ObjectId),
+    WatchedJob(ObjectId),
     Gone,
 }
 
 impl Slot {
     pub const fn id(self) -> Option<ObjectId> {
         match self {
-            Self::Stored(id) => Some(id),
+            Self::WatchedJob(id) => Some(id),
             Self::Never | Self::Gone => None,
         }
     }
@@ -73,7 +73,7 @@ impl Phase {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Record {
+pub struct Observation {
     pub phase: Phase,
     /// Ticks since its creation, up to the configuration's interest in it.
     pub age: u8,
@@ -88,7 +88,7 @@ pub enum Seen {
     Unreachable,
     OtherIdentity,
     Absent,
-    Found { record: Record, tags: bool },
+    Found { record: Observation, tags: bool },
 }
 
 /// What a process of the operator is about to do.
@@ -166,7 +166,7 @@ pub enum Reply {
 
 /// The sweeper's progress, by sets of names and of objects.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Sweeper {
+pub enum GarbageCollector {
     Idle,
     /// It has listed these old and ended records.
     Listed(u8),
@@ -178,7 +178,7 @@ pub enum Sweeper {
 
 /// What may go wrong or be changed by somebody.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
+pub enum AwsError {
     /// A process dies and is started again.
     Crash,
     /// The reply to a Start or Delete is lost, before or after it was applied or while it is on its way.
@@ -205,7 +205,7 @@ pub enum Fault {
     /// The class, the flags or the key change.
     Binding,
     /// A process is started again with other credentials.
-    Identity,
+    AccountRegion,
     /// The object is copied.
     Copy,
     /// The copy is given free by its user.
@@ -214,7 +214,7 @@ pub enum Fault {
     Strip,
 }
 
-impl Fault {
+impl AwsError {
     const ALL: [Self; FAULTS] = [
         Self::Crash,
         Self::LostReply,
@@ -229,7 +229,7 @@ impl Fault {
         Self::Delete,
         Self::Poke,
         Self::Binding,
-        Self::Identity,
+        Self::AccountRegion,
         Self::Copy,
         Self::Adopt,
         Self::Strip,
@@ -247,25 +247,25 @@ pub struct Budget(pub [u8; FAULTS]);
 impl Budget {
     pub const NONE: Self = Self([0; FAULTS]);
 
-    pub const fn with(mut self, fault: Fault, times: u8) -> Self {
+    pub const fn with(mut self, fault: AwsError, times: u8) -> Self {
         self.0[fault as usize] = times;
         self
     }
 
     /// The faults that can happen.
     pub fn named(&self) -> impl Iterator<Item = (String, u8)> {
-        Fault::ALL
+        AwsError::ALL
             .iter()
             .map(|f| (format!("{f:?}"), self.of(*f)))
             .filter(|(_, times)| *times > 0)
     }
 
-    pub const fn of(&self, fault: Fault) -> u8 {
+    pub const fn of(&self, fault: AwsError) -> u8 {
         self.0[fault as usize]
     }
 
     /// Uses the fault once, if it may still happen.
-    pub const fn spend(&mut self, fault: Fault) -> bool {
+    pub const fn spend(&mut self, fault: AwsError) -> bool {
         match self.0[fault as usize] {
             0 => false,
             ANY => true,

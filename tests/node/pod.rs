@@ -111,7 +111,7 @@ async fn install(plane: &ControlPlane, sim: &AwsSim) {
             format!("--kms-endpoint={aws}"),
             format!("--sts-endpoint={aws}"),
             "--allow-insecure-endpoints",
-            "--follow-interval=0.3",
+            "--poll-interval=300ms",
         ],
         "env": [
             {"name": "AWS_ACCESS_KEY_ID", "value": "AKIAIOSFODNN7EXAMPLE"},

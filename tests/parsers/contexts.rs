@@ -4,8 +4,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use transcribe_operator::api::common::Encryption;
-use transcribe_operator::api::{Kind, crds};
+use transcribe_operator::api::{Kind, common::Encryption, crds};
 
 use crate::oracle::Oracle;
 use crate::{cases, corpus, fuzz, keys, making};

@@ -14,7 +14,7 @@
     reason = "test code"
 )]
 
-mod class_words;
+mod class_patterns;
 mod contexts;
 mod corpus;
 mod keys;

@@ -26,7 +26,7 @@ use crate::samples::minimal;
 pub const JOB: &str = "job";
 /// A signature counts for twenty seconds; what may still arrive does so within thirty. That is short enough to be waited for,
 /// and long enough for all that has to be done in it: on an idle machine that takes two seconds.
-pub const SHORT_BOUND: &[&str] = &["--signature-window", "20", "--max-skew", "5"];
+pub const SHORT_BOUND: &[&str] = &["--signature-window", "20s", "--max-skew", "5s"];
 /// `--signature-window`, as AWS has it.
 const SHORT_WINDOW_MS: i64 = 20_000;
 /// `--signature-window` and twice `--max-skew`.

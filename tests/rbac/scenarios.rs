@@ -54,7 +54,7 @@ pub async fn the_status_says_what_is_submitted(scene: &Scene<'_>) -> Result<bool
 pub async fn a_job_that_breaks_a_pass_says_so(scene: &Scene<'_>) -> Result<bool> {
     let silence = FaultRule::next("StartTranscriptionJob", When::Before, What::BlackHole);
     scene.stage.sim.fault(silence.always());
-    let _operator = scene.operator(&["--pass-timeout", "1"]).await?;
+    let _operator = scene.operator(&["--reconcile-timeout", "1s"]).await?;
     scene.submit(json!({})).await?;
     scene.job_comes(|job| is(job, "Stalled", "InternalError")).await
 }

@@ -32,7 +32,7 @@ impl Scene<'_> {
         self.builder(&self.stage.plane.url())
             .args(["--namespace", &self.namespace, "--webhook-listen", &listen])
             .args(["--webhook-configuration", RELEASE, "--webhook-ca-secret", SECRET])
-            .args(["--webhook-cert-interval", "0.5"])
+            .args(["--webhook-cert-interval", "500ms"])
             .start()
     }
 

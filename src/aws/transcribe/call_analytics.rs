@@ -6,15 +6,7 @@ use aws_sdk_transcribe::{
     types::{self as aws, CallAnalyticsJob, CallAnalyticsJobSummary, CallAnalyticsSkippedFeature, Media},
 };
 
-use super::{parts, printable};
-use crate::{
-    api::{
-        call_analytics_job::{CallAnalyticsJobSettings, CallAnalyticsJobSpec, ChannelDefinition, Summarization},
-        status::{OutputStatus, PinnedRequest, SkippedFeature},
-        types::Int,
-    },
-    aws::uri,
-};
+use crate::{api::{call_analytics_job::{CallAnalyticsJobSettings, CallAnalyticsJobSpec, ChannelDefinition, Summarization}, status::{OutputStatus, PinnedRequest, SkippedFeature}, types::Int}, aws::{transcribe::{parts, printable}, uri}};
 
 calls!(
     CallAnalyticsJobSpec,
@@ -24,10 +16,10 @@ calls!(
     delete_call_analytics_job
 );
 
-/// How many skipped features a status holds; AWS knows one today.
+/// The maximum number of skipped features in a status; AWS knows one today.
 const MOST_SKIPPED: usize = 50;
 
-/// The request: the tenant's members, and what the intent pins. The operation has no encryption context.
+/// Builds the request from the tenant's spec and from what the intent pins. The operation has no encryption context.
 fn request(
     client: &Client,
     spec: &CallAnalyticsJobSpec,
@@ -79,9 +71,9 @@ fn channel(channel: &ChannelDefinition) -> aws::ChannelDefinition {
         .build()
 }
 
-fn job_facts(job: CallAnalyticsJob) -> Facts {
+fn job_facts(job: CallAnalyticsJob) -> RemoteJob {
     let skipped = job.call_analytics_job_details.and_then(|details| details.skipped);
-    Facts {
+    RemoteJob {
         tags: parts::own_tags(job.tags),
         output: OutputStatus {
             redacted_media_uri: job.media.as_ref().and_then(redacted_media),
@@ -92,7 +84,8 @@ fn job_facts(job: CallAnalyticsJob) -> Facts {
     }
 }
 
-/// A record repeats the media of its request, which is one file: with two, the redacted one is a result.
+/// The media with redacted audio, if it is a result. A request has one media file and its record repeats it, so if a
+/// record has two, the redacted one is a result.
 fn redacted_media(media: &Media) -> Option<String> {
     let redacted = media
         .media_file_uri
@@ -109,7 +102,7 @@ fn skipped(feature: &CallAnalyticsSkippedFeature) -> SkippedFeature {
     }
 }
 
-fn summary_facts(job: CallAnalyticsJobSummary) -> Option<Facts> {
+fn summary_facts(job: CallAnalyticsJobSummary) -> Option<RemoteJob> {
     job.call_analytics_job_status.as_ref()?;
     Some(common_facts!(job.call_analytics_job_status))
 }

@@ -6,18 +6,7 @@ use aws_sdk_transcribe::{
     types::{self as aws, MedicalScribeJob, MedicalScribeJobSummary},
 };
 
-use super::parts;
-use crate::{
-    api::{
-        medical_scribe_job::{
-            ClinicalNoteGenerationSettings, MedicalScribeChannelDefinition, MedicalScribeContext, MedicalScribeJobSpec,
-            MedicalScribePatientContext, MedicalScribeSettings,
-        },
-        status::OutputStatus,
-        types::Int,
-    },
-    aws::uri,
-};
+use crate::{api::{medical_scribe_job::{ClinicalNoteGenerationSettings, MedicalScribeChannelDefinition, MedicalScribeContext, MedicalScribeJobSpec, MedicalScribePatientContext, MedicalScribeSettings}, status::OutputStatus, types::Int}, aws::{transcribe::parts, uri}};
 
 calls!(
     MedicalScribeJobSpec,
@@ -27,7 +16,7 @@ calls!(
     delete_medical_scribe_job
 );
 
-/// The request: the tenant's members, and what the intent pins. The operation has no output key.
+/// Builds the request from the tenant's spec and from what the intent pins. The operation has no output key.
 fn request(
     client: &Client,
     spec: &MedicalScribeJobSpec,
@@ -87,9 +76,9 @@ fn patient(patient: &MedicalScribePatientContext) -> aws::MedicalScribePatientCo
         .build()
 }
 
-fn job_facts(job: MedicalScribeJob) -> Facts {
+fn job_facts(job: MedicalScribeJob) -> RemoteJob {
     let results = job.medical_scribe_output.as_ref();
-    Facts {
+    RemoteJob {
         tags: parts::own_tags(job.tags),
         output: OutputStatus {
             transcript_uri: results.and_then(|output| uri::s3(&output.transcript_file_uri)),
@@ -100,7 +89,7 @@ fn job_facts(job: MedicalScribeJob) -> Facts {
     }
 }
 
-fn summary_facts(job: MedicalScribeJobSummary) -> Option<Facts> {
+fn summary_facts(job: MedicalScribeJobSummary) -> Option<RemoteJob> {
     job.medical_scribe_job_status.as_ref()?;
     Some(common_facts!(job.medical_scribe_job_status))
 }

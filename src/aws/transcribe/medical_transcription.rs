@@ -6,15 +6,7 @@ use aws_sdk_transcribe::{
     types::{self as aws, MedicalTranscriptionJob, MedicalTranscriptionJobSummary},
 };
 
-use super::parts;
-use crate::{
-    api::{
-        medical_transcription_job::{MedicalTranscriptionJobSpec, MedicalTranscriptionSettings},
-        status::OutputStatus,
-        types::Int,
-    },
-    aws::uri,
-};
+use crate::{api::{medical_transcription_job::{MedicalTranscriptionJobSpec, MedicalTranscriptionSettings}, status::OutputStatus, types::Int}, aws::{transcribe::parts, uri}};
 
 calls!(
     MedicalTranscriptionJobSpec,
@@ -24,7 +16,7 @@ calls!(
     delete_medical_transcription_job
 );
 
-/// The request: the tenant's members, and what the intent pins.
+/// Builds the request from the tenant's spec and from what the intent pins.
 fn request(
     client: &Client,
     spec: &MedicalTranscriptionJobSpec,
@@ -60,9 +52,9 @@ fn settings(settings: &MedicalTranscriptionSettings) -> aws::MedicalTranscriptio
         .build()
 }
 
-fn job_facts(job: MedicalTranscriptionJob) -> Facts {
+fn job_facts(job: MedicalTranscriptionJob) -> RemoteJob {
     let transcript = job.transcript.and_then(|transcript| transcript.transcript_file_uri);
-    Facts {
+    RemoteJob {
         tags: parts::own_tags(job.tags),
         output: OutputStatus {
             transcript_uri: transcript.as_deref().and_then(uri::s3),
@@ -72,7 +64,7 @@ fn job_facts(job: MedicalTranscriptionJob) -> Facts {
     }
 }
 
-fn summary_facts(job: MedicalTranscriptionJobSummary) -> Option<Facts> {
+fn summary_facts(job: MedicalTranscriptionJobSummary) -> Option<RemoteJob> {
     job.transcription_job_status.as_ref()?;
     Some(common_facts!(job.transcription_job_status))
 }

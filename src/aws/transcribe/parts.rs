@@ -1,4 +1,4 @@
-//! What the requests and the records of several kinds are made of.
+//! The parts of requests and records that several kinds share.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,12 +23,12 @@ pub(super) fn media(media: &Media) -> aws::Media {
         .build()
 }
 
-/// AWS takes no empty context.
+/// `None` for an empty context, because AWS does not accept an empty one.
 pub(super) fn context(pinned: &PinnedRequest) -> Option<HashMap<String, String>> {
     (!pinned.context.is_empty()).then(|| pinned.context.clone().into_iter().collect())
 }
 
-/// AWS takes no empty list of tags.
+/// `None` for an empty list of tags, because AWS does not accept an empty one.
 pub(super) fn tags(pinned: &PinnedRequest) -> Result<Option<Vec<Tag>>, BuildError> {
     let tags = pinned.tags.iter();
     let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
@@ -76,12 +76,12 @@ pub(super) fn own_tags(tags: Option<Vec<Tag>>) -> Option<BTreeMap<String, String
     tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }
 
-/// Where a transcript is, redacted and not.
+/// Where the transcript is, and its redacted version.
 pub(super) fn transcripts(transcript: Option<&Transcript>) -> OutputStatus {
-    let place = |uri: Option<&String>| uri.and_then(|uri| uri::s3(uri));
+    let location = |uri: Option<&String>| uri.and_then(|uri| uri::s3(uri));
     OutputStatus {
-        transcript_uri: place(transcript.and_then(|t| t.transcript_file_uri.as_ref())),
-        redacted_transcript_uri: place(transcript.and_then(|t| t.redacted_transcript_file_uri.as_ref())),
+        transcript_uri: location(transcript.and_then(|t| t.transcript_file_uri.as_ref())),
+        redacted_transcript_uri: location(transcript.and_then(|t| t.redacted_transcript_file_uri.as_ref())),
         ..OutputStatus::default()
     }
 }

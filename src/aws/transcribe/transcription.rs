@@ -6,17 +6,7 @@ use aws_sdk_transcribe::{
     types::{self as aws, LanguageCodeItem, TranscriptionJob, TranscriptionJobSummary},
 };
 
-use super::parts;
-use crate::{
-    api::{
-        status::{IdentifiedLanguage, OutputStatus},
-        transcription_job::{
-            JobExecutionSettings, ModelSettings, Settings, Subtitles, ToxicityDetectionSettings, TranscriptionJobSpec,
-        },
-        types::Int,
-    },
-    aws::uri,
-};
+use crate::{api::{status::{IdentifiedLanguage, OutputStatus}, transcription_job::{JobExecutionSettings, ModelSettings, Settings, Subtitles, ToxicityDetectionSettings, TranscriptionJobSpec}, types::Int}, aws::{transcribe::parts, uri}};
 
 calls!(
     TranscriptionJobSpec,
@@ -26,7 +16,7 @@ calls!(
     delete_transcription_job
 );
 
-/// The request: the tenant's members, and what the intent pins.
+/// Builds the request from the tenant's spec and from what the intent pins.
 fn request(
     client: &Client,
     spec: &TranscriptionJobSpec,
@@ -107,10 +97,10 @@ fn toxicity(settings: &ToxicityDetectionSettings) -> Result<aws::ToxicityDetecti
         .build()
 }
 
-fn job_facts(job: TranscriptionJob) -> Facts {
+fn job_facts(job: TranscriptionJob) -> RemoteJob {
     let subtitles = job.subtitles.and_then(|s| s.subtitle_file_uris).unwrap_or_default();
     let identified = job.language_codes.unwrap_or_default();
-    Facts {
+    RemoteJob {
         tags: parts::own_tags(job.tags),
         identified_languages: identified.iter().filter_map(self::identified).collect(),
         output: OutputStatus {
@@ -129,7 +119,7 @@ fn identified(item: &LanguageCodeItem) -> Option<IdentifiedLanguage> {
     })
 }
 
-fn summary_facts(job: TranscriptionJobSummary) -> Option<Facts> {
+fn summary_facts(job: TranscriptionJobSummary) -> Option<RemoteJob> {
     job.transcription_job_status.as_ref()?;
     Some(common_facts!(job.transcription_job_status))
 }

@@ -3,10 +3,13 @@
 use serde_json::{Value, json};
 use testkit::aws_sim::{AwsSim, DEFAULT_KEY_ID, Key, KeyState};
 use testkit::stage::REGION;
-use transcribe_operator::api::class_words::AccessCheck;
-use transcribe_operator::api::types::KmsKeyRef;
-use transcribe_operator::lifecycle::key::{enforce, judge};
-use transcribe_operator::lifecycle::{Access, KeyFacts, KeySeen, KeyVerdict, Refusal};
+use transcribe_operator::{
+    api::{class_patterns::AccessCheck, types::KmsKeyRef},
+    domain::{
+        Access, KeyFacts, KeySeen, KeyVerdict, Rejection,
+        key::{enforce, judge},
+    },
+};
 
 use super::classes::kms;
 use super::row::{self, Group, Row};
@@ -72,7 +75,7 @@ pub fn put(sim: &AwsSim) -> anyhow::Result<()> {
 }
 
 /// What the reconciler makes of what KMS says of the key that a spec names, if it is one of these.
-pub fn refused(spec: &Value, class: &str) -> Option<Refusal> {
+pub fn refused(spec: &Value, class: &str) -> Option<Rejection> {
     let named = spec["encryption"]["kmsKeyId"].as_str()?;
     let number = (0..KEYS.len()).chain([ABSENT]).find(|number| id(*number) == named)?;
     let seen = seen(number);
@@ -89,8 +92,8 @@ pub fn refused(spec: &Value, class: &str) -> Option<Refusal> {
 }
 
 fn seen(number: usize) -> KeySeen {
-    use transcribe_operator::lifecycle::{Fault, FaultKind};
-    let absent = Fault::new(FaultKind::Absent, "NotFoundException", "");
+    use transcribe_operator::domain::{AwsError, AwsErrorKind};
+    let absent = AwsError::new(AwsErrorKind::Absent, "NotFoundException", "");
     let facts = (number != ABSENT).then(|| key(number)).ok_or(absent);
     let access = if number == FORBIDDEN {
         Access::Denied

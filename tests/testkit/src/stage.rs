@@ -110,8 +110,8 @@ impl Stage {
     pub fn classless_operator_at(&self, program: &str, api_server: &str, aws: &str) -> Builder {
         let kubeconfig = self.plane.kubeconfig_text(api_server, self.account.token());
         Operator::builder(program, kubeconfig).arg("run").emulator(aws).args([
-            "--follow-interval",
-            "0.3",
+            "--poll-interval",
+            "300ms",
             "--log-format",
             "text",
         ])

@@ -30,11 +30,7 @@ pub enum Look<T> {
 impl Look<()> {
     /// Done when `is_so`; otherwise `state` says how it is instead.
     pub fn at(is_so: bool, state: impl Into<String>) -> Self {
-        if is_so {
-            Self::Done(())
-        } else {
-            Self::Not(state.into())
-        }
+        if is_so { Self::Done(()) } else { Self::Not(state.into()) }
     }
 }
 

@@ -69,7 +69,7 @@ impl Parts {
         let way_to_aws = FaultProxy::http(aws.url()).await?;
         let operator = install
             .operator(program, &way_to_aws.url())
-            .args(["--log-format", "text", "--follow-interval", "0.5"])
+            .args(["--log-format", "text", "--poll-interval", "500ms"])
             .start()?;
         operator.wait_ready().await?;
         println!("  It has made its webhook's certificate, and the API server trusts it: ready.");

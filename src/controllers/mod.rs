@@ -1,0 +1,4 @@
+//! The controllers.
+
+pub mod class;
+pub mod job;
