@@ -9,12 +9,10 @@ use testkit::stage::{REGION, Stage};
 use testkit::wait::{self, Look};
 use testkit::webhook::Webhook;
 
-use crate::scene::{KEY, Tenant, error, job, message, operator, says};
+use crate::scene::{KEY, Tenant, UNANSWERED, error, job, message, operator, says};
 
 const DESCRIBE: &str = "DescribeKey";
 const START: &str = "StartTranscriptionJob";
-/// What the webhook warns of when it has no answer.
-const UNANSWERED: &str = "AWS KMS could not be asked about the key (";
 
 /// A stage whose API server asks the operator's webhook.
 struct Governed {
@@ -365,7 +363,10 @@ pub async fn a_fault_of_kms_admits_with_a_warning_and_is_waited_out() -> Result<
         let (created, printed) = create(&tenant, &encrypted(name, &arn)).await?;
         println!("{name:12} {printed}");
         ensure!(created, "{name}: {printed}");
-        says(&printed, &["Warning: spec.encryption.kmsKeyId: ", UNANSWERED])?;
+        says(
+            &printed,
+            &["Warning: spec.encryption.kmsKeyId: AWS KMS could not be asked about the key ("],
+        )?;
     }
     for (name, _) in &faults {
         let seen = tenant.until_reason(name, "Ready", "KmsUnreachable").await?;

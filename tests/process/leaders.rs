@@ -53,7 +53,7 @@ async fn two_operators_at_once_pay_each_job_once() {
         );
         let conflicts = rig.answers(*kind, "ConflictException");
         assert!(conflicts >= OF_EACH, "the two met over only {conflicts} of the {kind}s");
-        rig.told_of(*kind, |_| true, "AWS has a job of this name already").await;
+        rig.told_of(*kind, |_| true, "AWS already has a job of this name").await;
     }
     rig.acquit(16).await;
 }
